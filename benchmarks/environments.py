@@ -1,0 +1,51 @@
+"""The peers' own Python environments, made by uv from pinned requirements."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from benchmarks.children import ROOT, ChildFailed
+
+BENCH = ROOT / ".bench"
+
+
+def scratch() -> Path:
+    """Return the folder of the benchmarks' own things, which git ignores."""
+    BENCH.mkdir(exist_ok=True)
+    (BENCH / ".gitignore").write_text("*\n")
+    return BENCH
+
+
+def environment_python(name: str) -> Path:
+    """Return the interpreter of the peer's environment, after making it if its requirements are new.
+
+    Raises ChildFailed where uv is missing or cannot install.
+    """
+    requirements = ROOT / "benchmarks" / "peers" / f"{name}.txt"
+    folder = scratch() / name
+    python, stamp = folder / "bin" / "python", folder / "requirements.sha256"
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    if python.exists() and stamp.exists() and stamp.read_text() == digest:
+        return python
+    uv = _uv()
+    _run(uv, "venv", "--quiet", "--clear", "--python", "3.11", str(folder))
+    _run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), "-r", str(requirements))
+    stamp.write_text(digest)
+    return python
+
+
+def _uv() -> str:
+    found = os.environ.get("UV") or shutil.which("uv")
+    if found is None:
+        raise ChildFailed("uv is not on PATH. Install it (`pip install uv`), or name it in the variable UV.")
+    return found
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ChildFailed(f"`{' '.join(command)}` failed:\n{done.stderr.strip()}")

@@ -1,0 +1,1 @@
+"""Prefect blocks: configuration that builds workers."""

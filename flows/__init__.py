@@ -1,0 +1,1 @@
+"""Prefect flows: one task, one batch, background cognition, maintenance."""

@@ -1,0 +1,14 @@
+"""Suites that every implementation of a port must pass.
+
+Each is a base class of tests; an implementation subclasses it and says how it is made.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "tests.conformance.journal_tasks",
+    "tests.conformance.journal_owners",
+    "tests.conformance.journal_slots",
+    "tests.conformance.journal_upkeep",
+    "tests.conformance.journal_reading",
+)

@@ -1,0 +1,1 @@
+"""Orchestration of AI agents' tasks on Prefect: routing, limits, durable batches."""

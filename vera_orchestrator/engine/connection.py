@@ -1,0 +1,95 @@
+"""The client side of a Prefect server: whose it is, the settings for it, and what is read from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from uuid import UUID
+
+import prefect.settings
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.context import SettingsContext, get_settings_context
+from prefect.events.clients import PrefectEventsClient
+from prefect.events.worker import EventsWorker
+from prefect.settings import get_current_settings
+
+from vera_orchestrator.engine.server import EmbeddedServer
+from vera_orchestrator.errors import PrefectUnavailable
+from vera_orchestrator.settings import OrchestratorConfig, PrefectMode
+
+LIMIT_PREFIXES = ("vera-", "tag:type:")
+LIMITS_READ = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """A server to use: where it is, and a context with the client's settings for it."""
+
+    api_url: str
+    ui_url: str
+    context: Context
+
+
+async def connect(settings: OrchestratorConfig, embedded: EmbeddedServer) -> Connection:
+    """Return the connection that the settings ask for, starting the embedded server where that is meant.
+
+    Raises PrefectUnavailable.
+    """
+    given = get_current_settings().api.url
+    if settings.prefect is PrefectMode.AUTO and given:
+        return Connection(
+            api_url=given, ui_url=get_current_settings().ui_url or given.removesuffix("/api"), context=copy_context()
+        )
+    address = await embedded.acquire()
+    context = copy_context()
+    context.run(_enter, address.client_settings)
+    return Connection(api_url=address.api_url, ui_url=address.ui_url, context=context)
+
+
+def _enter(variables: Mapping[str, str]) -> None:
+    """Make client settings those of the current context, and of the thread that sends events to this server."""
+    current = get_settings_context()
+    updates = {getattr(prefect.settings, name): value for name, value in variables.items()}
+    settings = current.settings.copy_with_update(updates=updates)
+    SettingsContext(profile=current.profile, settings=settings).__enter__()
+
+
+def direct_events(connection: Connection) -> None:
+    """Let the events of this process go to a server; Prefect would go on sending them to its first one."""
+    connection.context.run(EventsWorker.set_client_override, PrefectEventsClient, api_url=connection.api_url)
+
+
+async def read_limits(types: Collection[str]) -> dict[str, int]:
+    """Return the active global concurrency limits `vera-TYPE` (or `tag:type:TYPE`), the smaller where both are.
+
+    Raises what the Prefect client raises.
+    """
+    limits: dict[str, int] = {}
+    async with get_client() as client:
+        for limit in await client.read_global_concurrency_limits(limit=LIMITS_READ):
+            for prefix in LIMIT_PREFIXES:
+                name = limit.name.removeprefix(prefix)
+                if name != limit.name and limit.active and name in types:
+                    limits[name] = min(limit.limit, limits.get(name, limit.limit))
+    return limits
+
+
+async def read_cancelled(flow_run_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the flow runs that somebody cancelled; raises what the Prefect client raises."""
+    async with get_client() as client:
+        found = FlowRunFilter(id=FlowRunFilterId(any_=list(flow_run_ids)))
+        runs = await client.read_flow_runs(flow_run_filter=found)
+    return {run.id for run in runs if run.state is not None and (run.state.is_cancelling() or run.state.is_cancelled())}
+
+
+def inside_flow_run() -> bool:
+    """Whether this process was started by a Prefect worker to run one flow run."""
+    return bool(os.environ.get("PREFECT__FLOW_RUN_ID"))
+
+
+def unavailable(error: BaseException) -> PrefectUnavailable:
+    """Return our error for one of Prefect's client."""
+    return PrefectUnavailable(f"{type(error).__name__}: {error}", remedy="See whether the Prefect server runs.")

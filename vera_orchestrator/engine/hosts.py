@@ -1,0 +1,138 @@
+"""Host flows: flow runs in this process that stay open and hold task runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextvars import Context, ContextVar, copy_context
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow, flow
+from prefect import Task as PrefectTask
+from prefect.client.schemas.objects import RunInput, State, TaskRunResult
+from prefect.context import FlowRunContext
+from prefect.task_engine import run_task_async
+
+from vera_orchestrator.engine.base import Outcome
+from vera_orchestrator.engine.slips import Slip, state_of
+from vera_orchestrator.enums import TaskStatus
+
+EDGES = "after"
+"""The parameter of the ten tasks whose inputs become edges."""
+
+Tasks = Mapping[str, PrefectTask[..., Any]]
+_current: ContextVar[Host] = ContextVar("vera_host")
+logger = logging.getLogger(__name__)
+
+
+class Host:
+    """One flow run. `open` starts it, `show` adds a task run, `close` lets it end after its last task run.
+
+    `context` is that of the flow run, in which its task runs and their work are started; it carries the client
+    settings.
+    """
+
+    def __init__(self, tasks: Tasks, run: Flow[..., Any], name: str, parameters: dict[str, Any] | None = None) -> None:
+        self._tasks = tasks
+        self._flow = run.with_options(flow_run_name=name)
+        self._parameters = parameters or {}
+        self._runs: set[asyncio.Task[Any]] = set()
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closing: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._task: asyncio.Task[Any] | None = None
+        self.context: Context | None = None
+        self.flow_run_id: UUID | None = None
+        self.shown = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether task runs can be added."""
+        return self.context is not None and not self._closing.done()
+
+    async def open(self, settings: Context) -> None:
+        """Start the flow run; returns when it runs and raises what Prefect raises if it cannot."""
+        context = settings.copy()
+        context.run(_current.set, self)
+        self._task = asyncio.create_task(self._flow(**self._parameters, return_state=True), context=context)
+        await asyncio.wait({self._task, self._opened}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._opened.done():
+            self._opened.cancel()
+            await self._task
+            raise RuntimeError("the host flow ended before it began")
+
+    def adopt(self) -> None:
+        """Use the flow run that the caller is in, instead of a new one."""
+        self._enter()
+
+    async def inside(self) -> State[Any] | None:
+        """Be the body of the flow."""
+        self._enter()
+        self._opened.set_result(None)
+        outcome = await self._closing
+        while self._runs:
+            await asyncio.wait(set(self._runs))
+        return state_of(outcome)
+
+    def _enter(self) -> None:
+        run = FlowRunContext.get()
+        if run is not None and run.flow_run is not None:
+            self.flow_run_id = run.flow_run.id
+        self.context = copy_context()
+
+    def show(self, slip: Slip) -> None:
+        """Add a task run; it ends when its slip has an outcome."""
+        assert self.context is not None
+        context = self.context.copy()
+        context.run(slip.enter)
+        edges: set[RunInput] = {TaskRunResult(id=run_id) for run_id in slip.upstream}  # pyright: ignore[reportUnhashable]
+        run = asyncio.create_task(
+            run_task_async(
+                self._tasks[slip.type],
+                task_run_id=slip.run_id,
+                parameters={EDGES: None},
+                dependencies={EDGES: edges},
+                return_type="state",
+            ),
+            context=context,
+        )
+        self.shown += 1
+        self._runs.add(run)
+        run.add_done_callback(self._shown)
+
+    def _shown(self, run: asyncio.Task[Any]) -> None:
+        self._runs.discard(run)
+        if not run.cancelled() and (error := run.exception()) is not None:
+            logger.debug("a task run could not be recorded: %r", error)
+
+    async def close(self, outcome: Outcome | None = None, *, patience: float | None = None) -> bool:
+        """Let the flow run end; return whether it did, within `patience` seconds."""
+        if not self._closing.done():
+            self._closing.set_result(outcome or Outcome(status=TaskStatus.COMPLETED))
+        waiting = {self._task} if self._task is not None else set(self._runs)
+        if not waiting:
+            return True
+        _, late = await asyncio.wait(waiting, timeout=patience)
+        for task in late | (self._runs if late else set[asyncio.Task[Any]]()):
+            task.cancel()
+        for task in waiting - late:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.debug("a flow run could not be ended: %r", error)
+        return not late
+
+
+async def be_host() -> State[Any] | None:
+    """Be the body of a flow that was started by a host."""
+    return await _current.get().inside()
+
+
+def has_host() -> bool:
+    """Whether the flow that runs now was started by a host."""
+    return _current.get(None) is not None
+
+
+@flow(name="vera-host", persist_result=False, validate_parameters=False)
+async def host_flow() -> State[Any] | None:
+    """Hold the task runs of one orchestrator for a while."""
+    return await be_host()

@@ -1,0 +1,298 @@
+"""The engine on Prefect. No task waits for Prefect's API: what cannot be recorded is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context, copy_context
+from typing import Any
+
+from prefect import Flow
+from prefect import Task as PrefectTask
+from prefect.events.worker import EventsWorker
+
+from vera_orchestrator.engine.base import BatchPlan, Body, Engine, Label, Outcome
+from vera_orchestrator.engine.batches import BatchRecord
+from vera_orchestrator.engine.connection import Connection, connect, direct_events, read_cancelled, read_limits
+from vera_orchestrator.engine.hosts import Host, host_flow
+from vera_orchestrator.engine.lanes import Lane
+from vera_orchestrator.engine.server import EmbeddedServer
+from vera_orchestrator.engine.slips import Slip
+from vera_orchestrator.enums import TaskStatus, TaskType
+from vera_orchestrator.errors import PrefectUnavailable
+from vera_orchestrator.settings import OrchestratorConfig
+
+CALL_SECONDS = 5.0
+GOODBYE_SECONDS = 5.0
+WAITING_SLIPS = 1_000
+logger = logging.getLogger(__name__)
+
+
+class PrefectEngine(Engine):
+    """Runs tasks in this process and shows them as Prefect runs.
+
+    `tasks` are the Prefect tasks by task type, `batch_flow` is the flow that shows a batch. With `adopt` the flow run
+    that `start` is called in shows everything, and its server is used.
+    """
+
+    def __init__(
+        self,
+        settings: OrchestratorConfig,
+        tasks: Mapping[str, PrefectTask[..., Any]],
+        batch_flow: Flow[..., Any],
+        *,
+        adopt: bool = False,
+    ) -> None:
+        super().__init__()
+        self._adopt = adopt
+        self._settings = settings
+        self._twins = {name: untagged(task) for name, task in tasks.items()}
+        self._batch_flow = batch_flow
+        self._server = EmbeddedServer(
+            settings.home, retention_days=settings.prefect_retention_days, start_seconds=settings.prefect_start_seconds
+        )
+        self._connection: Connection | None = None
+        self._plain = copy_context()
+        self._host: Host | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._waiting: list[Slip] = []
+        self._lanes: dict[str, Lane] = {}
+        self._batches: dict[int, BatchRecord] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+
+    # life
+
+    async def start(self) -> None:
+        """Connect and open the first host; see `status` for whether that worked."""
+        if self._watching is not None:
+            return
+        self._plain = copy_context()
+        if self._adopt:
+            self._host = Host(self._twins, host_flow, "adopted")
+            self._host.adopt()
+        try:
+            await self._connect()
+        except PrefectUnavailable as error:
+            self._away(error)
+        self._watching = asyncio.create_task(self._watch(), name="vera-prefect")
+
+    async def _connect(self) -> None:
+        connection = await connect(self._settings, self._server)
+        if self._connection is None or connection.api_url != self._connection.api_url:
+            self._connection = connection
+            direct_events(connection)
+        self.status.api_url, self.status.ui_url = connection.api_url, connection.ui_url
+        await self._inside(self._read_limits)
+        self.status.connected, self.status.reason = True, None
+        if self._host is None or not self._host.is_open:
+            self._renew_host()
+
+    def _away(self, error: BaseException) -> None:
+        if self.status.connected or self.status.reason is None:
+            logger.warning("Prefect cannot be reached; tasks go on, their runs may not be recorded: %s", error)
+        self.status.connected, self.status.reason = False, str(error)
+
+    async def stop(self) -> None:
+        """Close the open runs, send the last events, and let the embedded server go."""
+        if self._watching is None:
+            return
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+        self._watching = None
+        for lane in self._lanes.values():
+            lane.close()
+        patience = GOODBYE_SECONDS if self.status.connected else 0.1
+        closing: list[Coroutine[Any, Any, Any]] = [
+            record.close(Outcome(status=TaskStatus.CANCELLED, error="the orchestrator was stopped"), patience=patience)
+            for record in self._batches.values()
+        ]
+        if self._opening is not None:
+            await asyncio.wait({self._opening}, timeout=patience)
+        if self._host is not None:
+            closing.append(self._host.close(patience=patience))
+        await asyncio.gather(*closing, return_exceptions=True)
+        if self._background:
+            await asyncio.wait(self._background, timeout=patience)
+        if self._connection is not None:
+            await _send_events(patience)
+        self._host, self._opening, self._connection = None, None, None
+        self._lanes.clear()
+        self._batches.clear()
+        self.status.connected = False
+        self._server.release()
+
+    # runs
+
+    def launch(self, label: Label, body: Body) -> asyncio.Task[Any]:
+        """Start a task in the run that shows it."""
+        record = self._batches.get(label.batch) if label.batch is not None else None
+        kind = label.type if label.type in self._twins else TaskType.CUSTOM
+        label = label if kind == label.type else Label(type=kind, name=label.name, key=label.key, batch=label.batch)
+        lane = self._lane(kind)
+        if record is not None:
+            calm = lane.is_calm(asyncio.get_running_loop().time())
+            return record.launch(label, body, self._context(), calm=calm)
+        return lane.launch(label, body)
+
+    def _lane(self, kind: str) -> Lane:
+        lane = self._lanes.get(kind)
+        if lane is None:
+            settings = self._settings
+            lane = self._lanes[kind] = Lane(
+                kind,
+                self._show,
+                self._context,
+                rate=settings.own_run_rate,
+                seconds=settings.carrier_seconds,
+                limit=settings.carrier_tasks,
+            )
+        return lane
+
+    def _context(self) -> Context:
+        if self._host is not None and self._host.context is not None:
+            return self._host.context
+        return self._connection.context if self._connection is not None else self._plain
+
+    def _show(self, slip: Slip) -> None:
+        host = self._host
+        if host is None or not host.is_open:
+            if len(self._waiting) < WAITING_SLIPS:
+                self._waiting.append(slip)
+            else:
+                self.status.unrecorded += 1
+            return
+        host.show(slip)
+        self.status.recorded += 1
+        if host.shown >= self._settings.host_runs and not self._adopt:
+            self._renew_host()
+
+    def _renew_host(self) -> None:
+        """Open a new host; the old one takes task runs until then, and ends after its last."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open_host(), name="vera-host")
+
+    async def _open_host(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        host = Host(self._twins, host_flow, f"tasks of {self._settings.home.name}")
+        try:
+            await host.open(connection.context)
+        except Exception as error:  # whatever Prefect's client raises; the tasks go on without
+            self._away(error)
+            return
+        earlier, self._host = self._host, host
+        waiting, self._waiting = self._waiting, []
+        for slip in waiting:
+            self._show(slip)
+        if earlier is not None:
+            self._spawn(earlier.close())
+
+    # batches
+
+    def open_batch(self, plan: BatchPlan) -> None:
+        """Start the flow run of a batch in the background."""
+        if self._connection is None:
+            self.status.unrecorded += 1
+            return
+        adopted = self._host if self._adopt else None
+        host = adopted or Host(self._twins, self._batch_flow, plan.id, {"batch_id": plan.id})
+        record = BatchRecord(
+            plan, host, own_runs=self._settings.batch_own_runs, chunk_size=self._settings.carrier_tasks
+        )
+        self._batches[plan.key] = record
+        if adopted is None:
+            self._spawn(self._open_batch(record, self._connection))
+        else:
+            self.on_shown_batch(plan.key, str(adopted.flow_run_id))
+
+    async def _open_batch(self, record: BatchRecord, connection: Connection) -> None:
+        try:
+            await record.host.open(connection.context)
+        except Exception as error:  # see _open_host
+            self.status.unrecorded += record.abandon()
+            self._batches.pop(record.plan.key, None)
+            self._away(error)
+            return
+        record.opened()
+        self.status.recorded += 1
+        self.on_shown_batch(record.plan.key, str(record.host.flow_run_id))
+
+    def skip(self, label: Label, outcome: Outcome) -> None:
+        """Show a task of a batch that was not started."""
+        record = self._batches.get(label.batch) if label.batch is not None else None
+        if record is not None:
+            record.skip(label, outcome)
+
+    def close_batch(self, key: int, outcome: Outcome) -> None:
+        """End the flow run of a batch in the background, once it has begun."""
+        record = self._batches.pop(key, None)
+        if record is not None:
+            self._spawn(self._close_batch(record, outcome))
+
+    async def _close_batch(self, record: BatchRecord, outcome: Outcome) -> None:
+        await record.close(outcome, flow_too=not self._adopt)
+
+    # what is read from Prefect
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.prefect_limits_seconds)
+            try:
+                if self.status.connected:
+                    await self._inside(self._read_limits)
+                    await self._inside(self._read_cancelled)
+                    if self._host is None or not self._host.is_open:
+                        self._renew_host()
+                else:
+                    await self._connect()
+            except Exception as error:  # whatever Prefect's client raises
+                self._away(error)
+
+    async def _inside(self, read: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        assert self._connection is not None
+        task = asyncio.create_task(read(), context=self._connection.context.copy())
+        try:
+            await asyncio.wait_for(task, CALL_SECONDS)
+        except TimeoutError:
+            raise PrefectUnavailable(f"no answer within {CALL_SECONDS:g} s.") from None
+
+    async def _read_limits(self) -> None:
+        limits = await read_limits(self._twins.keys())
+        if limits != self.status.limits:
+            self.status.limits = limits
+            self.on_changed_limits()
+
+    async def _read_cancelled(self) -> None:
+        shown = {
+            record.host.flow_run_id: record.plan.key
+            for record in self._batches.values()
+            if record.host.flow_run_id is not None
+        }
+        if shown:
+            for flow_run_id in await read_cancelled([*shown]):
+                self.on_cancelled_batch(shown[flow_run_id])
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def untagged(task: PrefectTask[..., Any]) -> PrefectTask[..., Any]:
+    """Return a twin of a task without its tags, which are added to its runs afterwards.
+
+    For a tagged task Prefect asks its API for limits before each run, and would wait for an API that is away.
+    """
+    twin = task.with_options()
+    twin.tags = set()
+    return twin
+
+
+async def _send_events(patience: float) -> None:
+    """Let the thread that sends events finish, within `patience` seconds."""
+    drained = EventsWorker.drain_all(timeout=patience, at_exit=False)
+    if asyncio.iscoroutine(drained):
+        await drained

@@ -1,0 +1,60 @@
+"""Prefect's settings for the embedded server and for its clients, as environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vera_orchestrator.engine.credentials import Credentials
+from vera_orchestrator.engine.server_folder import HOST, ServerFolder, ServerState
+
+DAY_SECONDS = 86_400
+EVENT_QUEUE_SIZE = 10_000
+"""Events that a client keeps for a slow server; above it Prefect drops them and says so."""
+
+INHERITED = frozenset({"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"})
+"""What the server gets of its starter's environment: neither its PREFECT_* settings nor its keys."""
+
+
+def server_environment(
+    inherited: Mapping[str, str],
+    *,
+    folder: ServerFolder,
+    state: ServerState,
+    credentials: Credentials,
+    retention_days: int,
+) -> dict[str, str]:
+    """Return the whole environment of the server process.
+
+    PREFECT_HOME is the folder itself, so that no profile of the user applies. Events, and flow runs with their task
+    runs, logs and artifacts, are deleted `retention_days` after their end.
+    """
+    return {name: value for name, value in inherited.items() if name in INHERITED} | {
+        "PREFECT_HOME": str(folder.path),
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder.database}",
+        "PREFECT_SERVER_API_HOST": HOST,
+        "PREFECT_SERVER_API_PORT": str(state.port),
+        "PREFECT_SERVER_API_AUTH_STRING": credentials.auth_string,
+        "PREFECT_SERVER_ENCRYPTION_KEY": credentials.encryption_key,
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": state.origin,
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_UI_API_URL": state.api_url,
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder.ui),
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{retention_days}D",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs,orphans",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(retention_days * DAY_SECONDS),
+    }
+
+
+def client_settings(*, api_url: str, auth_string: str) -> dict[str, str]:
+    """Return the PREFECT_* variables that a client of the server needs."""
+    return {
+        "PREFECT_API_URL": api_url,
+        "PREFECT_API_AUTH_STRING": auth_string,
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true",
+        "PREFECT_EVENTS_WORKER_MAX_QUEUE_SIZE": str(EVENT_QUEUE_SIZE),
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    }

@@ -1,0 +1,1 @@
+"""The durable record of tasks, batches, workers and owners."""

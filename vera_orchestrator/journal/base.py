@@ -1,0 +1,288 @@
+"""The durable record, as a port.
+
+What a method says it has written is committed when it returns. Times are seconds since the epoch, as floats. Rows carry
+an internal `key`; a task's `id` is its caller's.
+
+Ownership: a row belongs to one owner (a process) or to none. `fence` grows each time a row gets an owner, and every
+about a task names the fence it was given: a write with an old one changes nothing and reports False.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vera_orchestrator.enums import TaskStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskRow:
+    """One task as the journal knows it.
+
+    `spec` is the JSON text of everything the task was submitted with, its template payload included (secrets sealed).
+    `result` is the JSON text of the result. `due_at` is the earliest time of the next attempt. `exhausted` marks a
+    failed task that is out of retries.
+    """
+
+    key: int
+    id: str
+    batch: int | None = None
+    position: int = 0
+    type: str
+    priority: int
+    status: TaskStatus = TaskStatus.QUEUED
+    spec: str
+    submitted_at: float
+    started_at: float | None = None
+    completed_at: float | None = None
+    due_at: float | None = None
+    retry_count: int = 0
+    owner: int | None = None
+    fence: int = 1
+    worker_id: str | None = None
+    error: str | None = None
+    exhausted: bool = False
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+    store: bool = True
+    result: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchRow:
+    """One batch; `options` is JSON text. It has ended when `completed_at` is set."""
+
+    key: int
+    id: str
+    options: str
+    submitted_at: float
+    completed_at: float | None = None
+    status: TaskStatus = TaskStatus.RUNNING
+    flow_run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnerRow:
+    """One process that runs tasks. It is alive while `lease_until` lies ahead.
+
+    `alive_file` is the path of a file that the process keeps locked, for others on the same `host`.
+    """
+
+    number: int
+    host: str
+    pid: int
+    alive_file: str | None
+    lease_until: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerRow:
+    """One worker of an owner, so that others know what can be run elsewhere."""
+
+    owner: int
+    worker_id: str
+    capabilities: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How a task ended: the write that completes its row.
+
+    With `forget` the row keeps neither payload nor result.
+    """
+
+    key: int
+    fence: int
+    status: TaskStatus
+    completed_at: float
+    started_at: float | None = None
+    retry_count: int = 0
+    worker_id: str | None = None
+    error: str | None = None
+    exhausted: bool = False
+    result: str | None = None
+    forget: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryQuery:
+    """What to list: newest first, rows before `before_key`, with these properties."""
+
+    limit: int = 100
+    status: TaskStatus | None = None
+    type: str | None = None
+    before_key: int | None = None
+    exhausted: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Added:
+    """What became of a submission: its rows, or the earlier row that the idempotency key names."""
+
+    existing: TaskRow | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """How many tasks the journal holds in each status, and how many are out of retries."""
+
+    by_status: Mapping[TaskStatus, int] = field(default_factory=dict[TaskStatus, int])
+    exhausted: int = 0
+
+
+class Journal(ABC):
+    """The port. Every method raises JournalUnavailable when the store cannot be reached."""
+
+    # life of the store
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. A second call does nothing."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Write what is queued and disconnect. A second call does nothing."""
+
+    # owners
+
+    @abstractmethod
+    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+        """Add an owner and return its number, never given before. Keys of its rows start at `first_key(number)`."""
+
+    @abstractmethod
+    async def renew(self, owner: int, lease_until: float) -> bool:
+        """Prolong a lease; False if the owner was removed meanwhile."""
+
+    @abstractmethod
+    async def owners(self) -> Sequence[OwnerRow]:
+        """Return all owners, dead ones included."""
+
+    @abstractmethod
+    async def remove_owner(self, owner: int) -> int:
+        """Remove an owner with its workers and slots, and give up its unfinished tasks; return how many.
+
+        They keep their status, so that who claims them sees which were running.
+        """
+
+    @abstractmethod
+    async def set_workers(self, owner: int, workers: Sequence[WorkerRow]) -> None:
+        """Replace what is known of an owner's workers."""
+
+    @abstractmethod
+    async def workers(self) -> Sequence[WorkerRow]:
+        """Return the workers of all owners."""
+
+    # tasks, on the hot path: these return at once and the awaitable ends at the commit
+
+    @abstractmethod
+    def add(
+        self, tasks: Sequence[TaskRow], batch: BatchRow | None = None, *, idempotent_since: float = 0
+    ) -> Awaitable[Added]:
+        """Insert tasks, and the batch they form, all or none.
+
+        Where a row's `idempotency_key` was used by a row submitted at or after `idempotent_since`, nothing is inserted
+        and that row is given back; raises IdempotencyConflict if its `body_hash` differs. Raises DuplicateTaskId if an
+        unfinished task has one of the ids.
+        """
+
+    @abstractmethod
+    def started(self, key: int, fence: int, *, at: float, worker_id: str) -> Awaitable[bool]:
+        """Mark a task as running."""
+
+    @abstractmethod
+    def ended(self, ending: Ending) -> Awaitable[bool]:
+        """Complete a row and release its slots; False, and no change, if the fence is old or it had ended."""
+
+    @abstractmethod
+    def requeued(
+        self, key: int, fence: int, *, due_at: float | None, retry_count: int, error: str | None
+    ) -> Awaitable[bool]:
+        """Put a task back to queued for its next attempt, under the same owner, and release its slots."""
+
+    @abstractmethod
+    def give_up(self, rows: Mapping[int, int]) -> Awaitable[int]:
+        """Hand tasks ({key: fence}) to nobody, queued, retry_count as it is; return how many."""
+
+    # claiming
+
+    @abstractmethod
+    async def unowned(
+        self, *, limit: int, after_key: int = 0, types: Collection[str] | None = None
+    ) -> Sequence[TaskRow]:
+        """Return unfinished rows without an owner, by key."""
+
+    @abstractmethod
+    async def claim(self, owner: int, keys: Collection[int]) -> Sequence[TaskRow]:
+        """Make those of the rows that still have no owner this owner's; return them with their new fence."""
+
+    # slots: limits that hold for the whole journal
+
+    @abstractmethod
+    async def acquire(self, owner: int, key: int, limits: Mapping[str, int]) -> Collection[str]:
+        """Take one slot of every named limit for a task, or none; return the names that were full."""
+
+    @abstractmethod
+    async def release(self, key: int) -> None:
+        """Give back the slots of a task."""
+
+    # batches
+
+    @abstractmethod
+    async def batch(self, batch_id: str) -> BatchRow | None:
+        """Return a batch by its id."""
+
+    @abstractmethod
+    async def batch_by_key(self, key: int) -> BatchRow | None:
+        """Return a batch by its key."""
+
+    @abstractmethod
+    async def batch_tasks(self, key: int) -> Sequence[TaskRow]:
+        """Return the newest row of each position of a batch, in order, without results."""
+
+    @abstractmethod
+    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
+        """Complete a batch."""
+
+    @abstractmethod
+    async def batch_flow_run(self, key: int, flow_run_id: str) -> None:
+        """Note the flow run that shows a batch."""
+
+    # reading
+
+    @abstractmethod
+    async def task(self, task_id: str) -> TaskRow | None:
+        """Return the newest row with this id, with its result."""
+
+    @abstractmethod
+    async def rows(self, keys: Collection[int]) -> Mapping[int, TaskRow]:
+        """Return rows by key, with results."""
+
+    @abstractmethod
+    def history(self, query: HistoryQuery) -> Sequence[TaskRow]:
+        """Return rows newest first, with results. Blocks for a moment; it is for synchronous callers."""
+
+    @abstractmethod
+    async def counts(self) -> Counts:
+        """Count all rows by status."""
+
+    # upkeep
+
+    @abstractmethod
+    async def requeue_exhausted(self, keys: Collection[int]) -> Sequence[int]:
+        """Put failed tasks that are out of retries back to queued, with none used and no owner.
+
+        Rows whose id another unfinished task has now are left out. Returns the keys that were requeued.
+        """
+
+    @abstractmethod
+    async def prune(self, *, ended_before: float, keep: int, limit: int) -> int:
+        """Delete up to `limit` ended rows, oldest first: those ended before a time, and those beyond `keep`.
+
+        Batches of which no row is left go too. Returns the number of tasks deleted.
+        """
+
+
+def first_key(owner: int) -> int:
+    """Return the first row key of an owner; it has 2^36 of them."""
+    return owner << 36

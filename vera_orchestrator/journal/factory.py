@@ -1,0 +1,36 @@
+"""Makes the journal that a URL names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from vera_orchestrator.errors import NotConfigured
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.memory import MemoryJournal
+from vera_orchestrator.journal.sql import SQLJournal
+from vera_orchestrator.journal.sqlite import SQLiteBackend
+
+
+def make_journal(url: str) -> Journal:
+    """Return the journal of a URL, not yet open.
+
+    `sqlite:////absolute/path.db` is kept in a file, `memory://` not at all. Raises NotConfigured for anything else.
+    """
+    remedy = f"Use one of {', '.join(f'{name}://' for name in _KINDS)}, as in sqlite:////absolute/path/journal.db."
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise NotConfigured("This is not the URL of a database.", field="database_url", remedy=remedy) from None
+    factory = _KINDS.get(parsed.get_backend_name())
+    if factory is None:
+        raise NotConfigured(f"There is no journal for {parsed.drivername!r}.", field="database_url", remedy=remedy)
+    return factory(parsed)
+
+
+_KINDS: Mapping[str, Callable[[URL], Journal]] = {
+    "sqlite": lambda url: SQLJournal(SQLiteBackend(url)),
+    "memory": lambda _: MemoryJournal(),
+}

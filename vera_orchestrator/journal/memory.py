@@ -1,0 +1,318 @@
+"""The journal in plain dictionaries: the whole port, for tests and for use without a disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
+
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict, JournalUnavailable, LeaseLost
+from vera_orchestrator.journal import refusals
+from vera_orchestrator.journal.base import (
+    Added,
+    BatchRow,
+    Counts,
+    Ending,
+    HistoryQuery,
+    Journal,
+    OwnerRow,
+    TaskRow,
+    WorkerRow,
+)
+from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
+from vera_orchestrator.journal.memory_tasks import TaskTable, afresh, matches, newest
+
+T = TypeVar("T")
+
+
+class MemoryJournal(Journal):
+    """The port for as long as the object lives; what it holds outlasts `close` and the next `open`."""
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._tasks = TaskTable()
+        self._batches: dict[int, BatchRow] = {}
+        self._owners: dict[int, OwnerRow] = {}
+        self._workers: dict[int, tuple[WorkerRow, ...]] = {}
+        self._slots: dict[int, tuple[int, set[str]]] = {}  # {task key: (owner, names)}
+        self._last_owner = 0
+
+    # life of the store
+
+    async def open(self) -> None:
+        """See the port."""
+        self._is_open = True
+
+    async def close(self) -> None:
+        """See the port."""
+        self._is_open = False
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise refusals.closed()
+
+    def _check_owner(self, owner: int) -> None:
+        if owner not in self._owners:
+            raise refusals.lease_lost(owner)
+
+    def _done(self, work: Callable[[], T]) -> Awaitable[T]:
+        """Do the work now; its outcome, errors included, comes through the awaitable."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        try:
+            self._check_open()
+            future.set_result(work())
+        except (JournalUnavailable, LeaseLost, DuplicateTaskId, IdempotencyConflict) as error:
+            future.set_exception(error)
+        return future
+
+    # owners
+
+    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+        """See the port."""
+        self._check_open()
+        self._last_owner += 1
+        self._owners[self._last_owner] = OwnerRow(
+            number=self._last_owner, host=host, pid=pid, alive_file=alive_file, lease_until=lease_until
+        )
+        return self._last_owner
+
+    async def renew(self, owner: int, lease_until: float) -> bool:
+        """See the port."""
+        self._check_open()
+        if owner not in self._owners:
+            return False
+        self._owners[owner] = replace(self._owners[owner], lease_until=lease_until)
+        return True
+
+    async def owners(self) -> Sequence[OwnerRow]:
+        """See the port."""
+        self._check_open()
+        return list(self._owners.values())
+
+    async def remove_owner(self, owner: int) -> int:
+        """See the port."""
+        self._check_open()
+        self._owners.pop(owner, None)
+        self._workers.pop(owner, None)
+        self._slots = {key: held for key, held in self._slots.items() if held[0] != owner}
+        left = [row for row in self._tasks.unfinished() if row.owner == owner]
+        for row in left:
+            self._tasks.put(replace(row, owner=None))
+        return len(left)
+
+    async def set_workers(self, owner: int, workers: Sequence[WorkerRow]) -> None:
+        """See the port; raises LeaseLost if the owner was removed."""
+        self._check_open()
+        self._check_owner(owner)
+        self._workers[owner] = tuple(workers)
+
+    async def workers(self) -> Sequence[WorkerRow]:
+        """See the port."""
+        self._check_open()
+        known = [row for rows in self._workers.values() for row in rows]
+        return sorted(known, key=lambda row: (row.owner, row.worker_id))
+
+    # tasks, on the hot path
+
+    def add(
+        self, tasks: Sequence[TaskRow], batch: BatchRow | None = None, *, idempotent_since: float = 0
+    ) -> Awaitable[Added]:
+        """See the port; raises LeaseLost for rows of an owner that was removed."""
+        return self._done(lambda: self._add(tasks, batch, idempotent_since))
+
+    def _add(self, tasks: Sequence[TaskRow], batch: BatchRow | None, since: float) -> Added:
+        earlier = self._tasks.earlier(tasks, since)
+        if earlier is not None:
+            return Added(existing=earlier)
+        for row in tasks:
+            if row.owner is not None:
+                self._check_owner(row.owner)
+        self._tasks.check_new(tasks)
+        if batch is not None and batch.key in self._batches:
+            raise refusals.duplicate(())
+        for row in tasks:
+            self._tasks.put(row)
+        if batch is not None:
+            self._batches[batch.key] = batch
+        return Added()
+
+    def _change(self, key: int, fence: int, change: Callable[[TaskRow], TaskRow], *, releases: bool) -> bool:
+        done = self._tasks.change(key, fence, change)
+        if done and releases:
+            self._slots.pop(key, None)
+        return done
+
+    def started(self, key: int, fence: int, *, at: float, worker_id: str) -> Awaitable[bool]:
+        """See the port."""
+
+        def change(row: TaskRow) -> TaskRow:
+            return replace(row, status=TaskStatus.RUNNING, started_at=at, worker_id=worker_id)
+
+        return self._done(lambda: self._change(key, fence, change, releases=False))
+
+    def ended(self, ending: Ending) -> Awaitable[bool]:
+        """See the port; what the ending leaves at None of start and worker stays as it is."""
+
+        def change(row: TaskRow) -> TaskRow:
+            return replace(
+                row,
+                status=ending.status,
+                completed_at=ending.completed_at,
+                started_at=row.started_at if ending.started_at is None else ending.started_at,
+                retry_count=ending.retry_count,
+                worker_id=row.worker_id if ending.worker_id is None else ending.worker_id,
+                error=ending.error,
+                exhausted=ending.exhausted,
+                result=None if ending.forget else ending.result,
+                spec=FORGOTTEN_SPEC if ending.forget else row.spec,
+            )
+
+        return self._done(lambda: self._change(ending.key, ending.fence, change, releases=True))
+
+    def requeued(
+        self, key: int, fence: int, *, due_at: float | None, retry_count: int, error: str | None
+    ) -> Awaitable[bool]:
+        """See the port."""
+
+        def change(row: TaskRow) -> TaskRow:
+            return replace(row, status=TaskStatus.QUEUED, due_at=due_at, retry_count=retry_count, error=error)
+
+        return self._done(lambda: self._change(key, fence, change, releases=True))
+
+    def give_up(self, rows: Mapping[int, int]) -> Awaitable[int]:
+        """See the port; their slots are released."""
+
+        def change(row: TaskRow) -> TaskRow:
+            return replace(row, owner=None, status=TaskStatus.QUEUED)
+
+        return self._done(lambda: sum(self._change(key, fence, change, releases=True) for key, fence in rows.items()))
+
+    # claiming
+
+    async def unowned(
+        self, *, limit: int, after_key: int = 0, types: Collection[str] | None = None
+    ) -> Sequence[TaskRow]:
+        """See the port."""
+        self._check_open()
+        found = (row for row in self._tasks.unfinished() if row.owner is None and row.key > after_key)
+        return [row for row in found if types is None or row.type in types][: max(0, limit)]
+
+    async def claim(self, owner: int, keys: Collection[int]) -> Sequence[TaskRow]:
+        """See the port; raises LeaseLost if the owner was removed."""
+        self._check_open()
+        self._check_owner(owner)
+        wanted = set(keys)
+        free = [row for row in self._tasks.unfinished() if row.key in wanted and row.owner is None]
+        claimed = [replace(row, owner=owner, fence=row.fence + 1) for row in free]
+        for row in claimed:
+            self._tasks.put(row)
+        return claimed
+
+    # slots
+
+    async def acquire(self, owner: int, key: int, limits: Mapping[str, int]) -> Collection[str]:
+        """See the port; raises LeaseLost if the owner was removed."""
+        self._check_open()
+        self._check_owner(owner)
+        _, held = self._slots.get(key, (owner, set[str]()))
+        used = Counter(name for _, names in self._slots.values() for name in names)
+        wanted = [name for name in limits if name not in held]
+        full = [name for name in wanted if used[name] >= limits[name]]
+        if wanted and not full:
+            self._slots[key] = (owner, held | set(wanted))
+        return full
+
+    async def release(self, key: int) -> None:
+        """See the port."""
+        self._check_open()
+        self._slots.pop(key, None)
+
+    # batches
+
+    async def batch(self, batch_id: str) -> BatchRow | None:
+        """See the port; the newest, if several have the id."""
+        self._check_open()
+        same = [row for row in self._batches.values() if row.id == batch_id]
+        return max(same, key=lambda row: row.key, default=None)
+
+    async def batch_by_key(self, key: int) -> BatchRow | None:
+        """See the port."""
+        self._check_open()
+        return self._batches.get(key)
+
+    async def batch_tasks(self, key: int) -> Sequence[TaskRow]:
+        """See the port."""
+        self._check_open()
+        last = {row.position: replace(row, result=None) for row in self._tasks.ordered() if row.batch == key}
+        return [last[position] for position in sorted(last)]
+
+    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
+        """See the port."""
+        self._check_open()
+        if key in self._batches:
+            self._batches[key] = replace(self._batches[key], status=status, completed_at=at)
+
+    async def batch_flow_run(self, key: int, flow_run_id: str) -> None:
+        """See the port."""
+        self._check_open()
+        if key in self._batches:
+            self._batches[key] = replace(self._batches[key], flow_run_id=flow_run_id)
+
+    # reading
+
+    async def task(self, task_id: str) -> TaskRow | None:
+        """See the port."""
+        self._check_open()
+        return newest([row for row in self._tasks.rows.values() if row.id == task_id])
+
+    async def rows(self, keys: Collection[int]) -> Mapping[int, TaskRow]:
+        """See the port."""
+        self._check_open()
+        return {key: self._tasks.rows[key] for key in keys if key in self._tasks.rows}
+
+    def history(self, query: HistoryQuery) -> Sequence[TaskRow]:
+        """See the port."""
+        self._check_open()
+        found = (row for row in reversed(self._tasks.ordered()) if matches(row, query))
+        return list(islice(found, max(0, query.limit)))
+
+    async def counts(self) -> Counts:
+        """See the port."""
+        self._check_open()
+        rows = list(self._tasks.rows.values())
+        return Counts(by_status=dict(Counter(row.status for row in rows)), exhausted=sum(row.exhausted for row in rows))
+
+    # upkeep
+
+    async def requeue_exhausted(self, keys: Collection[int]) -> Sequence[int]:
+        """See the port; tasks with `store=False` are left out, as they have no payload any more."""
+        self._check_open()
+        requeued: list[int] = []
+        for key in sorted(set(keys) & self._tasks.rows.keys(), reverse=True):
+            row = self._tasks.rows[key]
+            taken = row.id in self._tasks.unfinished_ids
+            if row.completed_at is not None and row.exhausted and row.store and not taken:
+                self._tasks.put(afresh(row))
+                requeued.append(key)
+        return sorted(requeued)
+
+    async def prune(self, *, ended_before: float, keep: int, limit: int) -> int:
+        """See the port; rows of a batch that has not ended are spared."""
+        self._check_open()
+        rows = self._tasks.rows.values()
+        ended = sorted((row.completed_at, row.key) for row in rows if row.completed_at is not None)
+        surplus = len(ended) - keep
+        free = [(at, key) for at, key in ended if not self._is_in_running_batch(key)]
+        gone = [key for place, (at, key) in enumerate(free[:limit]) if at < ended_before or place < surplus]
+        emptied = {self._tasks.remove(key).batch for key in gone} - {row.batch for row in rows}
+        self._batches = {key: batch for key, batch in self._batches.items() if key not in emptied}
+        return len(gone)
+
+    def _is_in_running_batch(self, key: int) -> bool:
+        number = self._tasks.rows[key].batch
+        batch = None if number is None else self._batches.get(number)
+        return batch is not None and batch.completed_at is None

@@ -1,0 +1,1 @@
+"""Migrations of the SQL journal, run by `vera_orchestrator.journal.migrate`."""

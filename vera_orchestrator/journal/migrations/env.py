@@ -1,0 +1,9 @@
+"""What Alembic runs: the migrations, on the connection and in the transaction of its caller."""
+
+from alembic import context
+
+from vera_orchestrator.journal.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

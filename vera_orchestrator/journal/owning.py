@@ -1,0 +1,96 @@
+"""Writes about owners, their workers, claims and slots: functions of a connection in a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.journal import refusals
+from vera_orchestrator.journal.base import TaskRow, WorkerRow
+from vera_orchestrator.journal.reading import chunks
+from vera_orchestrator.journal.rows import task_row, worker_values
+from vera_orchestrator.journal.schema import owners, slots, tasks, unfinished, workers
+
+
+def join(connection: Connection, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+    """Add an owner and return its number."""
+    values = {"host": host, "pid": pid, "alive_file": alive_file, "lease_until": lease_until}
+    return connection.execute(insert(owners).values(values).returning(owners.c.number)).scalar_one()
+
+
+def renew(connection: Connection, owner: int, lease_until: float) -> bool:
+    """Prolong a lease; False if there is no such owner."""
+    change = update(owners).where(owners.c.number == owner).values(lease_until=lease_until)
+    return connection.execute(change).rowcount == 1
+
+
+def remove(connection: Connection, owner: int) -> int:
+    """Remove an owner; return how many unfinished tasks it leaves."""
+    connection.execute(delete(owners).where(owners.c.number == owner))
+    connection.execute(delete(workers).where(workers.c.owner == owner))
+    connection.execute(delete(slots).where(slots.c.owner == owner))
+    return connection.execute(update(tasks).where(unfinished, tasks.c.owner == owner).values(owner=None)).rowcount
+
+
+def set_workers(connection: Connection, owner: int, rows: Sequence[WorkerRow]) -> None:
+    """Replace the workers of an owner; raises LeaseLost if it was removed."""
+    check(connection, owner)
+    connection.execute(delete(workers).where(workers.c.owner == owner))
+    if rows:
+        connection.execute(insert(workers), [worker_values(row) for row in rows])
+
+
+def check(connection: Connection, owner: int) -> None:
+    """Raise LeaseLost if an owner was removed."""
+    if connection.execute(select(owners.c.number).where(owners.c.number == owner)).first() is None:
+        raise refusals.lease_lost(owner)
+
+
+def claim(connection: Connection, owner: int, keys: Collection[int]) -> Sequence[TaskRow]:
+    """Give rows without an owner to one; return them, by key."""
+    check(connection, owner)
+    found: list[TaskRow] = []
+    for part in chunks(keys):
+        change = (
+            update(tasks)
+            .where(tasks.c.key.in_(part), unfinished, tasks.c.owner.is_(None))
+            .values(owner=owner, fence=tasks.c.fence + 1)
+            .returning(*tasks.c)
+        )
+        found += [task_row(row) for row in connection.execute(change).mappings()]
+    return sorted(found, key=lambda row: row.key)
+
+
+def give_up(connection: Connection, rows: Mapping[int, int]) -> int:
+    """Take tasks from their owner, with their slots; return how many."""
+    count = 0
+    for key, fence in rows.items():
+        change = (
+            update(tasks)
+            .where(tasks.c.key == key, tasks.c.fence == fence, unfinished)
+            .values(owner=None, status=TaskStatus.QUEUED.value)
+        )
+        if connection.execute(change).rowcount:
+            release(connection, key)
+            count += 1
+    return count
+
+
+def acquire(connection: Connection, owner: int, key: int, limits: Mapping[str, int]) -> Collection[str]:
+    """Take one slot of each limit, or none; return the names that are full. What the task holds is not taken again."""
+    check(connection, owner)
+    held = set(connection.execute(select(slots.c.name).where(slots.c.task == key)).scalars())
+    wanted = [name for name in limits if name not in held]
+    taken = select(slots.c.name, func.count().label("number")).where(slots.c.name.in_(wanted)).group_by(slots.c.name)
+    used = {row.name: row.number for row in connection.execute(taken)}
+    full = [name for name in wanted if used.get(name, 0) >= limits[name]]
+    if wanted and not full:
+        connection.execute(insert(slots), [{"name": name, "task": key, "owner": owner} for name in wanted])
+    return full
+
+
+def release(connection: Connection, key: int) -> None:
+    """Give back the slots of a task."""
+    connection.execute(delete(slots).where(slots.c.task == key))

@@ -1,0 +1,45 @@
+"""Reads, on pooled connections of their own: they never wait for a write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from vera_orchestrator.errors import JournalUnavailable
+from vera_orchestrator.journal.backend import Backend
+
+T = TypeVar("T")
+
+READ_THREADS = 4
+
+
+class Reader:
+    """Runs queries, in a few threads or at once."""
+
+    def __init__(self, engine: Engine, backend: Backend) -> None:
+        self._engine = engine
+        self._backend = backend
+        self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="journal-reader")
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query in a thread; raises JournalUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.read_now, query)
+
+    def read_now(self, query: Callable[[Connection], T]) -> T:
+        """Run a query in the caller's thread; raises JournalUnavailable."""
+        try:
+            with self._engine.connect() as connection:
+                return query(connection)
+        except (SQLAlchemyError, *self._backend.driver_errors) as error:
+            reason = getattr(error, "orig", error)
+            raise JournalUnavailable(f"{reason}.", remedy=self._backend.remedy()) from error
+
+    def stop(self) -> None:
+        """Wait for the running queries and disconnect; blocks."""
+        self._threads.shutdown()
+        self._engine.dispose()

@@ -1,0 +1,37 @@
+"""The errors with which every implementation of the journal refuses a write."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict, JournalUnavailable, LeaseLost
+
+NAMED = 10
+"""Ids that an error names at most."""
+
+
+def duplicate(taken: Collection[str]) -> DuplicateTaskId:
+    """Return the error for ids that unfinished tasks have; without ids, a row's key is to blame."""
+    if not taken:
+        return DuplicateTaskId("A row of this submission has a key that was used before.", field="key")
+    names = ", ".join(repr(name) for name in sorted(taken)[:NAMED])
+    return DuplicateTaskId(f"There is an unfinished task with the id {names}.", field="id", remedy="Use another id.")
+
+
+def conflict(task_id: str) -> IdempotencyConflict:
+    """Return the error for an idempotency key that came with another body before."""
+    return IdempotencyConflict(
+        f"The key of task {task_id!r} was used with another body.",
+        field="idempotency_key",
+        remedy="Use a new key for a new request.",
+    )
+
+
+def lease_lost(owner: int) -> LeaseLost:
+    """Return the error for an owner that was removed: what it took now, nobody would give back."""
+    return LeaseLost(f"Owner {owner} has been removed.")
+
+
+def closed() -> JournalUnavailable:
+    """Return the error for a journal that is not open."""
+    return JournalUnavailable("The journal is closed.", remedy="Open it first.")

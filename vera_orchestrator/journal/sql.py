@@ -1,0 +1,262 @@
+"""The journal in an SQL database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import JournalUnavailable
+from vera_orchestrator.journal import hot, owning, reading, refusals, upkeep
+from vera_orchestrator.journal.backend import Backend
+from vera_orchestrator.journal.base import (
+    Added,
+    BatchRow,
+    Counts,
+    Ending,
+    HistoryQuery,
+    Journal,
+    OwnerRow,
+    TaskRow,
+    WorkerRow,
+)
+from vera_orchestrator.journal.migrate import bring_up_to_date
+from vera_orchestrator.journal.reader import Reader
+from vera_orchestrator.journal.writer import Calls, Kind, Writer
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+REQUEUE_LIMIT = 200
+"""Tasks that one transaction requeues at most, so that those on the hot path wait for it only shortly."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Open:
+    """What an open journal works with."""
+
+    reader: Reader
+    writer: Writer
+    add: hot.Add
+    started: hot.Fenced
+    ended: hot.Fenced
+    requeued: hot.Fenced
+    calls: Calls
+
+
+class SQLJournal(Journal):
+    """The port on a backend: one thread writes, in groups, and a few read."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._parts: _Open | None = None
+        self._changing = asyncio.Lock()
+
+    # life of the store
+
+    async def open(self) -> None:
+        """See the port."""
+        async with self._changing:
+            if self._parts is None:
+                self._parts = await asyncio.to_thread(self._connect)
+
+    def _connect(self) -> _Open:
+        self._backend.prepare()
+        engine = self._backend.engine()
+        try:
+            with self._backend.opening():
+                bring_up_to_date(engine, self._backend)
+        except (SQLAlchemyError, *self._backend.driver_errors) as error:
+            engine.dispose()
+            reason = getattr(error, "orig", error)
+            raise JournalUnavailable(f"{reason}.", remedy=self._backend.remedy()) from error
+        except JournalUnavailable:
+            engine.dispose()
+            raise
+        return _Open(
+            reader=Reader(engine, self._backend),
+            writer=Writer(engine, self._backend),
+            add=hot.Add(engine.dialect),
+            started=hot.started_kind(engine.dialect),
+            ended=hot.ended_kind(engine.dialect),
+            requeued=hot.requeued_kind(engine.dialect),
+            calls=Calls(),
+        )
+
+    async def close(self) -> None:
+        """See the port."""
+        async with self._changing:
+            parts, self._parts = self._parts, None
+            if parts is not None:
+                await asyncio.to_thread(parts.writer.stop)
+                await asyncio.to_thread(parts.reader.stop)
+
+    @property
+    def _open(self) -> _Open:
+        if self._parts is None:
+            raise refusals.closed()
+        return self._parts
+
+    def _hot(self, kind: Callable[[_Open], Kind[Item, T]], item: Item) -> Awaitable[T]:
+        """Queue a write; all errors come through the awaitable."""
+        try:
+            parts = self._open
+        except JournalUnavailable as error:
+            return _failed(error)
+        return parts.writer.submit(kind(parts), item)
+
+    async def _write(self, change: Callable[[Connection], T]) -> T:
+        parts = self._open
+        return cast(T, await parts.writer.submit(parts.calls, change))
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        return await self._open.reader.read(query)
+
+    # owners
+
+    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+        """See the port."""
+        return await self._write(
+            partial(owning.join, host=host, pid=pid, alive_file=alive_file, lease_until=lease_until)
+        )
+
+    async def renew(self, owner: int, lease_until: float) -> bool:
+        """See the port."""
+        return await self._write(partial(owning.renew, owner=owner, lease_until=lease_until))
+
+    async def owners(self) -> Sequence[OwnerRow]:
+        """See the port."""
+        return await self._read(reading.all_owners)
+
+    async def remove_owner(self, owner: int) -> int:
+        """See the port."""
+        return await self._write(partial(owning.remove, owner=owner))
+
+    async def set_workers(self, owner: int, workers: Sequence[WorkerRow]) -> None:
+        """See the port; raises LeaseLost if the owner was removed."""
+        await self._write(partial(owning.set_workers, owner=owner, rows=list(workers)))
+
+    async def workers(self) -> Sequence[WorkerRow]:
+        """See the port."""
+        return await self._read(reading.all_workers)
+
+    # tasks, on the hot path
+
+    def add(
+        self, tasks: Sequence[TaskRow], batch: BatchRow | None = None, *, idempotent_since: float = 0
+    ) -> Awaitable[Added]:
+        """See the port; raises LeaseLost for rows of an owner that was removed."""
+        item = hot.Submission(tasks=tuple(tasks), batch=batch, idempotent_since=idempotent_since)
+        return self._hot(lambda parts: parts.add, item)
+
+    def started(self, key: int, fence: int, *, at: float, worker_id: str) -> Awaitable[bool]:
+        """See the port."""
+        item = {"the_key": key, "the_fence": fence, "at": at, "worker": worker_id}
+        return self._hot(lambda parts: parts.started, item)
+
+    def ended(self, ending: Ending) -> Awaitable[bool]:
+        """See the port; what the ending leaves at None of start and worker stays as it is."""
+        return self._hot(lambda parts: parts.ended, hot.ended_item(ending))
+
+    def requeued(
+        self, key: int, fence: int, *, due_at: float | None, retry_count: int, error: str | None
+    ) -> Awaitable[bool]:
+        """See the port."""
+        item = {"the_key": key, "the_fence": fence, "due": due_at, "retries": retry_count, "message": error}
+        return self._hot(lambda parts: parts.requeued, item)
+
+    def give_up(self, rows: Mapping[int, int]) -> Awaitable[int]:
+        """See the port; their slots are released."""
+        change: Callable[[Connection], Any] = partial(owning.give_up, rows=dict(rows))
+        return self._hot(lambda parts: parts.calls, change)
+
+    # claiming
+
+    async def unowned(
+        self, *, limit: int, after_key: int = 0, types: Collection[str] | None = None
+    ) -> Sequence[TaskRow]:
+        """See the port."""
+        return await self._read(partial(reading.unowned, limit=limit, after_key=after_key, types=types))
+
+    async def claim(self, owner: int, keys: Collection[int]) -> Sequence[TaskRow]:
+        """See the port; raises LeaseLost if the owner was removed."""
+        return await self._write(partial(owning.claim, owner=owner, keys=list(keys)))
+
+    # slots
+
+    async def acquire(self, owner: int, key: int, limits: Mapping[str, int]) -> Collection[str]:
+        """See the port; raises LeaseLost if the owner was removed."""
+        return await self._write(partial(owning.acquire, owner=owner, key=key, limits=dict(limits)))
+
+    async def release(self, key: int) -> None:
+        """See the port."""
+        await self._write(partial(owning.release, key=key))
+
+    # batches
+
+    async def batch(self, batch_id: str) -> BatchRow | None:
+        """See the port; the newest, if several have the id."""
+        return await self._read(partial(reading.batch, batch_id=batch_id))
+
+    async def batch_by_key(self, key: int) -> BatchRow | None:
+        """See the port."""
+        return await self._read(partial(reading.batch_by_key, key=key))
+
+    async def batch_tasks(self, key: int) -> Sequence[TaskRow]:
+        """See the port."""
+        return await self._read(partial(reading.batch_tasks, key=key))
+
+    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
+        """See the port."""
+        await self._write(partial(upkeep.end_batch, key=key, status=status, at=at))
+
+    async def batch_flow_run(self, key: int, flow_run_id: str) -> None:
+        """See the port."""
+        await self._write(partial(upkeep.note_flow_run, key=key, flow_run_id=flow_run_id))
+
+    # reading
+
+    async def task(self, task_id: str) -> TaskRow | None:
+        """See the port."""
+        return await self._read(partial(reading.newest, task_id=task_id))
+
+    async def rows(self, keys: Collection[int]) -> Mapping[int, TaskRow]:
+        """See the port."""
+        return await self._read(partial(reading.by_keys, keys=list(keys)))
+
+    def history(self, query: HistoryQuery) -> Sequence[TaskRow]:
+        """See the port."""
+        return self._open.reader.read_now(partial(reading.history, query=query))
+
+    async def counts(self) -> Counts:
+        """See the port."""
+        return await self._read(reading.counts)
+
+    # upkeep
+
+    async def requeue_exhausted(self, keys: Collection[int]) -> Sequence[int]:
+        """See the port; tasks with `store=False` are left out, as they have no payload any more."""
+        newest_first = sorted(set(keys), reverse=True)
+        requeued: list[int] = []
+        for start in range(0, len(newest_first), REQUEUE_LIMIT):
+            part = newest_first[start : start + REQUEUE_LIMIT]
+            requeued += await self._write(partial(upkeep.requeue_exhausted, keys=part))
+        return sorted(requeued)
+
+    async def prune(self, *, ended_before: float, keep: int, limit: int) -> int:
+        """See the port; rows of a batch that has not ended are spared."""
+        # Looking for them may take a while, so it is not done where everybody waits.
+        keys = await self._read(reading.prunable(ended_before=ended_before, keep=keep, limit=limit))
+        return await self._write(partial(upkeep.delete_ended, keys=keys)) if keys else 0
+
+
+def _failed(error: JournalUnavailable) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future

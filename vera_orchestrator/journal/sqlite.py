@@ -1,0 +1,93 @@
+"""The SQL journal in a SQLite file, which several processes of one host may share."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from vera_orchestrator.errors import JournalUnavailable, NotConfigured
+from vera_orchestrator.journal.backend import Backend
+
+BUSY_SECONDS = 30.0
+"""How long a transaction waits for that of another process."""
+
+_PRAGMAS = (
+    # In WAL mode a commit without fsync is lost only with the power, never with the process.
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -8000",
+    "PRAGMA wal_autocheckpoint = 1000",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class SQLiteBackend(Backend):
+    """A SQLite file, kept private to its user."""
+
+    driver_errors = (sqlite3.Error, OSError)
+
+    def __init__(self, url: URL) -> None:
+        if not url.database or url.database == ":memory:" or url.query.get("uri"):
+            raise NotConfigured(
+                "A SQLite journal needs the path of a file.",
+                field="database_url",
+                remedy="Use sqlite:////absolute/path/journal.db, or memory:// for a journal that is not kept.",
+            )
+        self._url = url
+        self._path = Path(url.database).absolute()
+
+    def prepare(self) -> None:
+        """Create the file (0600) and the folder it lies in (0700), where they are missing."""
+        try:
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            # The mode is also that of the files which SQLite puts beside this one.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise JournalUnavailable(
+                f"{self._path} cannot be opened for writing: {error.strerror}.", remedy=self.remedy()
+            ) from error
+
+    def engine(self) -> Engine:
+        """Return an engine whose connections leave transactions to `begin`."""
+        engine = create_engine(
+            self._url.set(database=str(self._path)),
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            pool_size=5,
+            max_overflow=-1,
+            hide_parameters=True,
+        )
+        event.listen(engine, "connect", _configure)
+        return engine
+
+    @contextmanager
+    def opening(self) -> Generator[None]:
+        """Hold a lock on the folder: changing a file to WAL mode fails while another process does the same."""
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def begin(self, connection: Connection) -> None:
+        """Take the file's one write lock at once; a lock taken on the first write could not wait for others."""
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def remedy(self) -> str:
+        """Name the file and what it needs."""
+        return f"Check that {self._path} is a journal and can be written, with room on its disk, or set database_url."
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)

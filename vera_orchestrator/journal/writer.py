@@ -1,0 +1,229 @@
+"""The one thread that writes, with group commit.
+
+All operations that were queued while the last transaction ran go into the next one, so the cost of a commit is shared.
+Each operation has an outcome of its own: neighbours of one that fails do not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlchemyError
+
+from vera_orchestrator.errors import InvalidValue, JournalUnavailable, VeraError
+from vera_orchestrator.journal import refusals
+from vera_orchestrator.journal.backend import Backend
+from vera_orchestrator.journal.runs import runs_of
+
+GROUP_LIMIT = 2_000
+"""Operations that share a transaction at most."""
+
+Item = TypeVar("Item", contravariant=True)
+Outcome = TypeVar("Outcome", covariant=True)
+AnyItem = TypeVar("AnyItem")
+AnyOutcome = TypeVar("AnyOutcome")
+
+
+class Kind(Protocol[Item, Outcome]):
+    """A kind of operation."""
+
+    def subject(self, item: Item) -> int | None:
+        """Return the key of the only task that an operation is about; None keeps its place among all others."""
+        ...
+
+    def one(self, connection: Connection, item: Item) -> Outcome:
+        """Do one operation, or raise what its caller shall get."""
+        ...
+
+    def many(self, connection: Connection, items: Sequence[Item]) -> Sequence[Outcome] | None:
+        """Do several at once; None, or an error, if not all of them can go the usual way.
+
+        What it has written then is undone, and they are done one by one.
+        """
+        ...
+
+
+class Calls:
+    """The kind of operation that is a function of the connection."""
+
+    def subject(self, item: Callable[[Connection], Any]) -> None:
+        """It may be about anything."""
+        return None
+
+    def one(self, connection: Connection, item: Callable[[Connection], Any]) -> Any:
+        """Call it."""
+        return item(connection)
+
+    def many(self, connection: Connection, items: Sequence[Callable[[Connection], Any]]) -> None:
+        """Nothing is gained by doing several at once."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Operation:
+    kind: Kind[Any, Any]
+    item: Any
+    subject: int | None
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+class Writer:
+    """Takes operations from any event loop and writes them from a thread of its own."""
+
+    def __init__(self, engine: Engine, backend: Backend) -> None:
+        self._engine = engine
+        self._backend = backend
+        self._queue: SimpleQueue[_Operation | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._connection: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, kind: Kind[AnyItem, AnyOutcome], item: AnyItem) -> asyncio.Future[AnyOutcome]:
+        """Queue an operation; the future gets its outcome when it is committed, all errors included."""
+        future: asyncio.Future[AnyOutcome] = asyncio.get_running_loop().create_future()
+        subject = kind.subject(item)
+        with self._lock:
+            if not self._stopped:
+                self._queue.put(_Operation(kind, item, subject, future))
+                return future
+        future.set_exception(refusals.closed())
+        return future
+
+    def stop(self) -> None:
+        """Write what is queued, then end the thread; blocks until it has ended."""
+        with self._lock:
+            if not self._stopped:
+                self._stopped = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            group, last = self._next_group()
+            if group:
+                _resolve(self._write(group))
+        self._disconnect()
+
+    def _next_group(self) -> tuple[list[_Operation], bool]:
+        """Wait for an operation and return it with all that are queued behind it, and whether they are the last."""
+        operation = self._queue.get()
+        group: list[_Operation] = []
+        while operation is not None:
+            group.append(operation)
+            if len(group) == GROUP_LIMIT:
+                return group, False
+            try:
+                operation = self._queue.get_nowait()
+            except Empty:
+                return group, False
+        return group, True
+
+    def _write(self, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
+        """Return each operation of a group with its outcome; all have failed if the transaction did."""
+        try:
+            connection = self._connection = self._connection or self._engine.connect()
+            self._backend.begin(connection)
+            done: list[tuple[_Operation, Any]] = []
+            for run in runs_of(group):
+                outcomes = _outcomes(connection, run[0].kind, [operation.item for operation in run])
+                done += zip(run, outcomes, strict=True)
+            connection.commit()
+            return done
+        except Exception as error:  # whatever it is, all who wait hear of it and the thread goes on
+            self._disconnect()
+            return [(operation, _Failed(self._unavailable(error))) for operation in group]
+
+    def _unavailable(self, error: Exception) -> JournalUnavailable:
+        failed = JournalUnavailable(f"Nothing was written: {_reason(error)}", remedy=self._backend.remedy())
+        failed.__cause__ = error
+        return failed
+
+    def _disconnect(self) -> None:
+        """Forget the connection with whatever it has open, so that the next group begins afresh."""
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+
+def _outcomes(connection: Connection, kind: Kind[Any, Any], items: list[Any]) -> list[Any]:
+    if len(items) > 1:
+        connection.exec_driver_sql("SAVEPOINT many")
+        together = _attempt(lambda: kind.many(connection, items))
+        if together is not None and not isinstance(together, _Failed):
+            connection.exec_driver_sql("RELEASE SAVEPOINT many")
+            return list(together)
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT many")
+    return [_single(connection, kind, item) for item in items]
+
+
+def _single(connection: Connection, kind: Kind[Any, Any], item: Any) -> Any:
+    connection.exec_driver_sql("SAVEPOINT one")
+    outcome = _attempt(lambda: kind.one(connection, item))
+    if isinstance(outcome, _Failed):
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
+    connection.exec_driver_sql("RELEASE SAVEPOINT one")
+    return outcome
+
+
+def _attempt(work: Callable[[], Any]) -> Any:
+    """Return the outcome, or the error as one; raises only what makes the whole transaction fail."""
+    try:
+        return work()
+    except VeraError as error:
+        return _Failed(error)
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error, (OperationalError, InternalError)):
+            raise
+        return _refused(error)
+    except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+        return _refused(error)
+    except Exception as error:  # a fault of ours: it is its caller's to see, and must not end the thread
+        return _Failed(error)
+
+
+def _refused(error: Exception) -> _Failed:
+    failed = InvalidValue(f"The journal cannot hold this: {_reason(error)}")
+    failed.__cause__ = error
+    return _Failed(failed)
+
+
+def _reason(error: Exception) -> str:
+    """Return the driver's own words, without the statement."""
+    return f"{error.orig if isinstance(error, DBAPIError) else error}."
+
+
+def _resolve(done: list[tuple[_Operation, Any]]) -> None:
+    """Hand out the outcomes, waking each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for operation, outcome in done:
+        by_loop.setdefault(operation.future.get_loop(), []).append((operation.future, outcome))
+    for loop, pairs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_settle, pairs)
+        except RuntimeError:
+            continue  # that loop is closed, so nobody waits there
+
+
+def _settle(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, outcome in pairs:
+        if future.done():
+            continue  # its caller was cancelled
+        if isinstance(outcome, _Failed):
+            future.set_exception(outcome.error)
+        else:
+            future.set_result(outcome)

@@ -1,0 +1,169 @@
+"""One payload model per task type, and what a worker needs to run the type.
+
+A new type is one call: `register_task_type("resize_image", ResizePayload, capabilities=["images"])`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vera_orchestrator.enums import TaskType
+from vera_orchestrator.errors import InvalidPayload, InvalidValue
+from vera_orchestrator.models import know_task_type
+
+
+class Payload(BaseModel):
+    """Base of the payload models; fields it does not know are handed to the worker as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ToolCallPayload(Payload):
+    """A call of a registered tool."""
+
+    tool_name: str
+    tool_input: dict[str, Any] = Field(default_factory=dict)
+
+
+class LLMPayload(Payload):
+    """A prompt or a conversation for a language model."""
+
+    prompt: str | None = None
+    messages: list[dict[str, Any]] | None = None
+    system: str | None = None
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
+    stream: bool = False
+
+    @model_validator(mode="after")
+    def _has_input(self) -> LLMPayload:
+        if self.prompt is None and not self.messages:
+            raise ValueError("give prompt or messages")
+        return self
+
+
+class CodePayload(Payload):
+    """A program for the sandbox."""
+
+    code: str
+    language: Literal["python", "bash"] = "python"
+
+
+class DockerPayload(Payload):
+    """A command for a container."""
+
+    command: list[str] | str
+    image: str | None = None
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class ApiRequestPayload(Payload):
+    """An HTTP request; `json` or `body`, not both. `timeout` is in seconds."""
+
+    method: str = "GET"
+    url: str
+    headers: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
+    json_: Any = Field(default=None, alias="json")
+    body: str | None = None
+    timeout: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_body(self) -> ApiRequestPayload:
+        if self.json_ is not None and self.body is not None:
+            raise ValueError("give json or body, not both")
+        return self
+
+
+class CognitionPayload(Payload):
+    """What to think about in the background."""
+
+    focus: str | None = None
+    latest_conversation: str | None = None
+    focus_board: dict[str, Any] | None = None
+
+
+class BatchPayload(Payload):
+    """Tasks to run as a batch of their own."""
+
+    tasks: list[dict[str, Any]] = Field(min_length=1)
+    execute_parallel: bool = True
+
+
+class AnyPayload(Payload):
+    """Any JSON object."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskTypeSpec:
+    """A task type: its payload model and the capabilities that a worker needs for it.
+
+    `replaceable` types ask for `capabilities` only where the task names none of its own.
+    """
+
+    name: str
+    payload: type[BaseModel]
+    capabilities: frozenset[str]
+    replaceable: bool = False
+
+
+def _spec(name: TaskType, payload: type[BaseModel], *capabilities: str, replaceable: bool = False) -> TaskTypeSpec:
+    return TaskTypeSpec(name=name, payload=payload, capabilities=frozenset(capabilities), replaceable=replaceable)
+
+
+TASK_TYPES: dict[str, TaskTypeSpec] = {
+    spec.name: spec
+    for spec in (
+        _spec(TaskType.TOOL_CALL, ToolCallPayload, "tool_execution"),
+        _spec(TaskType.LLM_REQUEST, LLMPayload, "llm_inference"),
+        _spec(TaskType.OLLAMA_REQUEST, LLMPayload, "ollama"),
+        _spec(TaskType.CODE_EXECUTION, CodePayload, "code_execution"),
+        _spec(TaskType.BACKGROUND_COGNITION, CognitionPayload, "background_cognition"),
+        _spec(TaskType.API_REQUEST, ApiRequestPayload, "api_requests"),
+        _spec(TaskType.DOCKER_TASK, DockerPayload, "docker"),
+        _spec(TaskType.REMOTE_COMPUTE, AnyPayload, "remote_compute"),
+        _spec(TaskType.PARALLEL_BATCH, BatchPayload, "parallel_batch"),
+        _spec(TaskType.CUSTOM, AnyPayload, "custom", replaceable=True),
+    )
+}
+
+
+def register_task_type(name: str, payload: type[BaseModel], *, capabilities: list[str]) -> None:
+    """Add a task type.
+
+    Its tasks run on workers that have all of `capabilities`. Raises InvalidValue for a name that is taken by another
+    model.
+    """
+    known = TASK_TYPES.get(name)
+    if known is not None and known.payload is not payload:
+        raise InvalidValue(f"{name!r} is a task type already.", field="name", remedy="Choose another name.")
+    TASK_TYPES[name] = TaskTypeSpec(name=name, payload=payload, capabilities=frozenset(capabilities))
+    know_task_type(name)
+
+
+def check_payload(type_name: str, payload: object) -> None:
+    """Raise InvalidPayload, naming the field, unless the payload fits its type."""
+    spec = TASK_TYPES[type_name]
+    if not isinstance(payload, dict):
+        raise InvalidPayload(f"{type(payload).__name__} is not an object.", field="payload", remedy="Give a dict.")
+    if spec.payload is AnyPayload:
+        return
+    try:
+        spec.payload.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(["payload", *(str(part) for part in first["loc"])])
+        raise InvalidPayload(
+            f"{first['msg']}.", field=path, remedy=f"A {type_name} takes {_fields(spec.payload)}."
+        ) from None
+
+
+def _fields(model: type[BaseModel]) -> str:
+    return ", ".join(
+        f"{field.alias or name}{'' if field.is_required() else ' (optional)'}"
+        for name, field in model.model_fields.items()
+    )

@@ -1,0 +1,81 @@
+"""One attempt: from the template payload to the worker's result or an error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from vera_orchestrator.errors import TaskFailed, TaskTimeout, VeraError
+from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.runtime.entry import Entry
+from vera_orchestrator.secrets import Sealer, redact
+from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.substitution import substitute
+from vera_orchestrator.workers.base import BaseWorker
+
+UpstreamResults = Callable[[Entry], Awaitable[dict[str, Any]]]
+
+
+class Attempts:
+    """Runs single attempts. `upstream` returns the data of a task's dependencies by id."""
+
+    def __init__(self, settings: OrchestratorConfig, sealer: Sealer, upstream: UpstreamResults) -> None:
+        self._settings = settings
+        self._sealer = sealer
+        self._upstream = upstream
+
+    async def run(self, entry: Entry, worker: BaseWorker) -> TaskResult:
+        """Return the worker's result, with its time and worker filled in; raises VeraError or CancelledError.
+
+        Secrets that the worker was given appear in no error text.
+        """
+        opened = self._sealer.open(entry.payload)
+        payload = opened.payload
+        task = entry.task
+        if task.depends_on or task.depends_on_any:
+            # after the secrets: what a dependency returned is not the submitter's to resolve
+            payload = substitute(payload, await self._upstream(entry))
+        if payload is not task.payload:
+            task = dataclasses.replace(task, payload=payload)
+        if not opened.values:
+            return await self._execute(task, worker)
+        try:
+            result = await self._execute(task, worker)
+        except VeraError as error:
+            error.message = redact(error.message, opened.values)
+            raise
+        if result.error is not None:
+            result.error = redact(result.error, opened.values)
+        return result
+
+    async def _execute(self, task: Task, worker: BaseWorker) -> TaskResult:
+        limit = self._limit(task, worker)
+        began = time.perf_counter()
+        deadline = asyncio.timeout(limit)
+        try:
+            async with deadline:
+                result = await worker.execute_task(task)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise TaskFailed(f"TimeoutError: {error}") from error
+            raise TaskTimeout(
+                f"the attempt took longer than {limit:g} s.", remedy="Raise the task's timeout_seconds."
+            ) from None
+        except VeraError:
+            raise
+        except Exception as error:  # a worker may raise anything; all of it means that the attempt failed
+            raise TaskFailed(f"{type(error).__name__}: {error}") from error
+        given = cast("object", result)
+        if not isinstance(given, TaskResult):
+            raise TaskFailed(f"worker {worker.worker_id} returned {type(given).__name__}, not a TaskResult")
+        elapsed = (time.perf_counter() - began) * 1000
+        return dataclasses.replace(result, execution_time_ms=elapsed, worker_id=worker.worker_id)
+
+    def _limit(self, task: Task, worker: BaseWorker) -> float:
+        limits = [task.timeout_seconds or min(self._settings.task_timeout_seconds, worker.config.timeout_seconds)]
+        if task.requirements.max_runtime_seconds is not None:
+            limits.append(task.requirements.max_runtime_seconds)
+        return min(limits)

@@ -1,0 +1,341 @@
+"""Schedule, admit, route and run: the loop that is woken by events and never ticks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from vera_orchestrator.engine.base import Engine, Label, Outcome
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import LeaseLost, VeraError, WorkerUnavailable
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.models import TaskResult, utcnow
+from vera_orchestrator.runtime.attempt import Attempts
+from vera_orchestrator.runtime.capacity import Capacity, Seat, Wait
+from vera_orchestrator.runtime.codec import to_seconds
+from vera_orchestrator.runtime.entry import Entry, Group, run_name
+from vera_orchestrator.runtime.judgement import End, Retry, judge_error, judge_result, worker_failed
+from vera_orchestrator.runtime.settlement import Settlement
+from vera_orchestrator.scheduling import ReadyQueue
+from vera_orchestrator.settings import OrchestratorConfig
+
+LAUNCHES_PER_ROUND = 200
+SLOT_RECHECK_SECONDS = 0.1
+logger = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Holds the waiting tasks and starts those that can go.
+
+    `no_worker` is called with an entry that nothing here can run; `lost` with one that another owner took over.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: OrchestratorConfig,
+        capacity: Capacity,
+        engine: Engine,
+        journal: Journal,
+        attempts: Attempts,
+        settlement: Settlement,
+        no_worker: Callable[[Entry, Wait], None],
+        lost: Callable[[Entry], None],
+    ) -> None:
+        self._settings = settings
+        self._capacity = capacity
+        self._engine = engine
+        self._journal = journal
+        self._attempts = attempts
+        self._settlement = settlement
+        self._no_worker = no_worker
+        self._lost = lost
+        self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds)
+        self._blocked: dict[Group, Wait] = {}
+        self._by_token: dict[str, set[Group]] = {}
+        self._unreachable_since: dict[Group, float] = {}
+        self._woken = False
+        self._held = True
+        self.active: set[Entry] = set()
+        self._slots_used = 0
+        self._endings: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks are ready and wait for a worker."""
+        return len(self._queue)
+
+    def hold(self) -> None:
+        """Start nothing from now on."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Start tasks again."""
+        self._held = False
+        self.wake()
+
+    def enqueue(self, entry: Entry) -> None:
+        """Let a task wait for its turn."""
+        if entry.final or entry.queued:
+            return
+        entry.queued = True
+        entry.task.status = TaskStatus.QUEUED
+        self._push(entry)
+        self.wake()
+
+    def withdraw(self, entry: Entry) -> None:
+        """Take a task out of the queue."""
+        if entry.queued:
+            entry.queued = False
+            self._queue.remove(entry)
+
+    def explain(self, entry: Entry) -> tuple[TaskStatus, str | None]:
+        """Return a waiting task's status and what it waits for."""
+        wait = self._blocked.get(entry.group) if entry.queued else None
+        if wait is not None:
+            return wait.status, wait.reason
+        return entry.task.status, entry.task.status_reason
+
+    def wake(self) -> None:
+        """Look at the queue soon."""
+        if not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._round)
+
+    def event(self, *tokens: str) -> None:
+        """Something became free: groups that wait for it are looked at again."""
+        for token in tokens:
+            for group in self._by_token.pop(token, ()):
+                self._blocked.pop(group, None)
+        self.wake()
+
+    def workers_changed(self) -> None:
+        """Workers came, went or changed their status: look at every group again."""
+        self._blocked.clear()
+        self._by_token.clear()
+        self.wake()
+
+    def _push(self, entry: Entry) -> None:
+        task = entry.task
+        self._queue.push(
+            entry,
+            group=entry.group,
+            priority=int(task.priority),
+            fairness_key=task.fairness_key,
+            entered=entry.entered,
+        )
+
+    def _round(self) -> None:
+        self._woken = False
+        now, wall = time.monotonic(), time.time()
+        for _ in range(LAUNCHES_PER_ROUND):
+            if self._held or self._slots_used >= self._settings.max_concurrent_tasks:
+                return
+            entry = self._queue.peek(wall, self._blocked)
+            if entry is None:
+                return
+            admitted = self._capacity.admit(entry, now)
+            if isinstance(admitted, Seat):
+                self._queue.pop(wall, self._blocked)  # the one that was peeked at; its caller has had its turn
+                entry.queued = False
+                self._unreachable_since.pop(entry.group, None)
+                self._start(entry, admitted, now)
+            else:
+                self._wait(entry, admitted, now)
+        self.wake()
+
+    def _wait(self, entry: Entry, wait: Wait, now: float) -> None:
+        if wait.nothing_fits:
+            self.withdraw(entry)
+            self._no_worker(entry, wait)
+            return
+        if wait.unreachable:
+            since = self._unreachable_since.setdefault(entry.group, now)
+            deadline = max(since, now - (time.time() - entry.entered)) + self._settings.unavailable_wait_seconds
+            if now >= deadline:
+                self._spawn_end(entry, WorkerUnavailable(f"{wait.reason}.", remedy="See the status of the workers."))
+                return
+            self.block(entry, wait, until=deadline)
+            return
+        self._unreachable_since.pop(entry.group, None)
+        self.block(entry, wait, until=wait.until)
+
+    def block(self, entry: Entry, wait: Wait, *, until: float | None) -> None:
+        """Set a task's whole group aside until one of the wait's tokens comes, or the time."""
+        entry.task.status, entry.task.status_reason = wait.status, wait.reason
+        if not entry.queued:
+            entry.queued = True
+            self._push(entry)
+        self._blocked[entry.group] = wait
+        for token in wait.tokens:
+            self._by_token.setdefault(token, set()).add(entry.group)
+        if until is not None:
+            delay = max(0.0, until - time.monotonic()) + 0.001
+            asyncio.get_running_loop().call_later(delay, self._unblock, entry.group)
+
+    def _unblock(self, group: Group) -> None:
+        self._blocked.pop(group, None)
+        self.wake()
+
+    def _start(self, entry: Entry, seat: Seat, now: float) -> None:
+        self._capacity.take(entry, seat, now)
+        self._slots_used += seat.worker.occupies_slot
+        self.active.add(entry)
+        if entry.held:
+            entry.execution = asyncio.create_task(self._start_with_slots(entry, seat))
+        else:
+            self._launch(entry, seat)
+
+    async def _start_with_slots(self, entry: Entry, seat: Seat) -> None:
+        """Take the journal's slots first: the limits hold across processes."""
+        slots = self._capacity.slots(entry.group)
+        try:
+            full = await self._journal.acquire(entry.owner, entry.key, slots)
+        except (VeraError, asyncio.CancelledError) as error:
+            logger.warning("no slot could be taken for %s: %r", entry.task.id, error)
+            full = set(slots)
+        if full:
+            self._free(entry, seat, worker_failed=None)
+            if entry.cancelled_by is not None:
+                self._spawn_end(entry, entry.cancelled_by)
+                return
+            name = next(iter(full))
+            self.block(entry, self._capacity.full(name, slots[name]), until=time.monotonic() + SLOT_RECHECK_SECONDS)
+            return
+        self._launch(entry, seat)
+
+    def _launch(self, entry: Entry, seat: Seat) -> None:
+        task = entry.task
+        label = Label(type=str(task.type), name=run_name(task), key=entry.key, batch=entry.batch)
+        task.status, task.status_reason, task.started_at = TaskStatus.RUNNING, None, utcnow()
+        execution = self._engine.launch(label, lambda: self._live(entry, seat))
+        entry.execution = execution
+        execution.add_done_callback(lambda _: self._never_began(entry, seat) if entry.execution is execution else None)
+
+    def _never_began(self, entry: Entry, seat: Seat) -> None:
+        """Clean up after an attempt that was cancelled before its first step."""
+        self._free(entry, seat, worker_failed=None)
+        if entry.cancelled_by is not None:
+            self._spawn_end(entry, entry.cancelled_by)
+
+    def _free(self, entry: Entry, seat: Seat, *, worker_failed: bool | None) -> None:
+        self.active.discard(entry)
+        entry.execution = None
+        self._slots_used -= seat.worker.occupies_slot
+        self.event(*self._capacity.give_back(entry, seat, time.monotonic(), worker_failed=worker_failed))
+
+    async def _live(self, entry: Entry, seat: Seat) -> Outcome:
+        """Run one attempt and do what follows from it."""
+        result: TaskResult | None = None
+        error: VeraError | None = None
+        handed_back = False
+        try:
+            result = await self._attempt(entry, seat)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None:
+                current.uncancel()
+            error = entry.cancelled_by
+            handed_back = error is None
+        except VeraError as problem:
+            error = problem
+        return await self._after(entry, seat, result, error, handed_back=handed_back)
+
+    async def _attempt(self, entry: Entry, seat: Seat) -> TaskResult:
+        task = entry.task
+        at = to_seconds(task.started_at or utcnow())
+        marked = self._journal.started(entry.key, entry.fence, at=at, worker_id=seat.worker.worker_id)
+        if task.max_retries == 0 and not await marked:
+            raise LeaseLost("another owner has the task.")
+        result = await self._attempts.run(entry, seat.worker)
+        seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
+        result.metrics = {
+            **result.metrics,
+            "routing": {"worker": seat.worker.worker_id, "considered": entry.considered},
+        }
+        return result
+
+    async def _after(
+        self, entry: Entry, seat: Seat, result: TaskResult | None, error: VeraError | None, *, handed_back: bool
+    ) -> Outcome:
+        if handed_back:
+            self._free(entry, seat, worker_failed=None)
+            return Outcome(status=TaskStatus.CANCELLED, error="handed back: the orchestrator stops", again=True)
+        if isinstance(error, LeaseLost):
+            self._free(entry, seat, worker_failed=None)
+            self._lost(entry)
+            return Outcome(status=TaskStatus.CANCELLED, error=str(error))
+        verdict = self._judge(entry, seat, result, error)
+        self._free(entry, seat, worker_failed=self._blames_worker(result, verdict.error))
+        if isinstance(verdict, Retry):
+            await self._again(entry, verdict)
+            return Outcome(status=TaskStatus.FAILED, error=str(verdict.error), again=True)
+        await self._finish(entry, verdict, result)
+        task = entry.task
+        return Outcome(status=task.status, error=task.status_reason)
+
+    def _judge(self, entry: Entry, seat: Seat, result: TaskResult | None, error: VeraError | None) -> Retry | End:
+        limit, chance = self._settings.retry_delay_max_seconds, random.random()
+        if result is not None:
+            verdict = judge_result(entry.task, result, delay_limit=limit, chance=chance)
+        else:
+            assert error is not None
+            seat.worker.record(success=False, execution_time_ms=0.0)
+            now = time.monotonic()
+            if isinstance(error, WorkerUnavailable):
+                entry.unreached_since = entry.unreached_since or now
+            else:
+                entry.unreached_since = None
+            patient = now - (entry.unreached_since or now) < self._settings.unavailable_wait_seconds
+            verdict = judge_error(entry.task, error, patient=patient, delay_limit=limit, chance=chance)
+        if isinstance(verdict, Retry):
+            entry.failed_on = seat.worker.worker_id
+        return verdict
+
+    @staticmethod
+    def _blames_worker(result: TaskResult | None, error: VeraError | None) -> bool | None:
+        if result is not None and not result.success and result.retryable is False:
+            return None
+        return worker_failed(error)
+
+    async def _again(self, entry: Entry, retry: Retry) -> None:
+        task = entry.task
+        error = str(retry.error)
+        due_at = time.time() + retry.delay
+        kept = await self._settlement.surely(
+            lambda: self._journal.requeued(
+                entry.key, entry.fence, due_at=due_at, retry_count=retry.retry_count, error=error
+            )
+        )
+        if not kept:
+            self._lost(entry)
+            return
+        task.retry_count = retry.retry_count
+        task.status, task.status_reason = TaskStatus.QUEUED, f"again in {retry.delay:.3g} s: {error}"
+        if entry.cancelled_by is not None:
+            self._spawn_end(entry, entry.cancelled_by)
+            return
+        entry.delay = asyncio.get_running_loop().call_later(retry.delay, self.enqueue, entry)
+
+    async def _finish(self, entry: Entry, end: End, result: TaskResult | None) -> None:
+        kept = await self._settlement.end(
+            entry, status=end.status, result=result, error=end.error, exhausted=end.exhausted
+        )
+        if not kept:
+            self._lost(entry)
+
+    def _spawn_end(self, entry: Entry, error: VeraError) -> None:
+        self.end_soon(entry, End(status=error.task_status, error=error))
+
+    def end_soon(self, entry: Entry, end: End) -> asyncio.Task[None]:
+        """End a task that is not running."""
+        entry.final = True
+        self.withdraw(entry)
+        entry.forget_timers()
+        task = asyncio.create_task(self._finish(entry, end, None))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        return task

@@ -1,0 +1,136 @@
+"""Submit: from a caller's task to a row that can be written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import InvalidPayload, InvalidValue, UnknownDependency
+from vera_orchestrator.graph import check_graph, check_unique, topological_order
+from vera_orchestrator.journal.base import TaskRow
+from vera_orchestrator.models import Task
+from vera_orchestrator.payloads import TASK_TYPES, check_payload
+from vera_orchestrator.runtime.codec import encode_spec, to_datetime, to_seconds
+from vera_orchestrator.runtime.entry import Entry, Upstream, group_of
+from vera_orchestrator.secrets import Sealer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A task that may be accepted: its row, and the entry that will be in charge of it."""
+
+    row: TaskRow
+    entry: Entry
+
+
+class Intake:
+    """Checks tasks and drafts their rows. Nothing is accepted before the journal has the rows."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def draft(
+        self,
+        task: Task,
+        *,
+        key: int,
+        owner: int,
+        now: float,
+        after: Sequence[Upstream],
+        batch: int | None = None,
+        batch_id: str | None = None,
+        position: int = 0,
+    ) -> Draft:
+        """Return the draft of a checked task, and reset the task's own state.
+
+        Raises InvalidPayload where something has no JSON form.
+        """
+        sealed: dict[str, Any] = self._sealer.seal(task.payload)
+        spec = encode_spec(task, sealed, after=after, batch_id=batch_id)
+        due_at = to_seconds(task.scheduled_at) if task.scheduled_at else None
+        idempotency_key = task.idempotency_key
+        row = TaskRow(
+            key=key,
+            id=task.id,
+            batch=batch,
+            position=position,
+            type=str(task.type),
+            priority=int(task.priority),
+            spec=spec,
+            submitted_at=now,
+            due_at=due_at,
+            owner=owner,
+            idempotency_key=idempotency_key,
+            body_hash=self._body_hash(task) if idempotency_key else None,
+            store=task.store,
+        )
+        task.status, task.result, task.status_reason = TaskStatus.PENDING, None, None
+        task.started_at = task.completed_at = None
+        task.retry_count, task.submitted_at, task.batch_id = 0, to_datetime(now), batch_id
+        entry = Entry(
+            key=key,
+            fence=row.fence,
+            owner=owner,
+            task=task,
+            group=group_of(task),
+            payload=task.payload,
+            entered=now,
+            batch=batch,
+            after=after,
+        )
+        return Draft(row=row, entry=entry)
+
+    @staticmethod
+    def _body_hash(task: Task) -> str:
+        spec = encode_spec(task, task.payload, after=(), batch_id=None)
+        return hashlib.sha256(f"{task.type}\n{int(task.priority)}\n{spec}".encode()).hexdigest()
+
+
+def check_task(task: object) -> Task:
+    """Raise InvalidPayload or InvalidValue, naming the field, unless a task could be accepted."""
+    if not isinstance(task, Task):
+        raise InvalidPayload(f"{type(task).__name__} is not a Task.", field="task", remedy="Give a Task.")
+    if str(task.type) not in TASK_TYPES:
+        raise InvalidValue(f"{task.type!r} is not a task type.", field="type")
+    if not task.id or not isinstance(task.id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidValue(f"{task.id!r} is not a text.", field="id", remedy="Give a non-empty text or none at all.")
+    if task.max_retries < 0:
+        raise InvalidValue(f"{task.max_retries} is negative.", field="max_retries", remedy="Give 0 or more.")
+    for name in ("timeout_seconds", "max_wait_seconds"):
+        value = getattr(task, name)
+        if value is not None and not value > 0:
+            raise InvalidValue(f"{value!r} is not positive.", field=name, remedy="Give seconds above 0, or None.")
+    check_payload(str(task.type), task.payload)
+    return task
+
+
+def batch_edges(tasks: Sequence[Task], *, in_order: bool) -> dict[str, dict[str, bool]]:
+    """Return, by task id, what each task of a batch waits for (True: success, False: any outcome).
+
+    With `in_order` each task also waits for the end of the one before it in dependency order; otherwise those that must
+    not be parallelised do so among themselves. Raises DuplicateTaskId, UnknownDependency or CyclicDependency.
+    """
+    check_unique([task.id for task in tasks])
+    edges = {
+        task.id: {**dict.fromkeys(task.depends_on_any, False), **dict.fromkeys(task.depends_on, True)} for task in tasks
+    }
+    check_graph(edges)
+    alone = {task.id for task in tasks if in_order or not task.can_parallelize}
+    if len(alone) > 1:
+        order = [task_id for task_id in topological_order(edges) if task_id in alone]
+        for before, after in pairwise(order):
+            edges[after].setdefault(before, False)
+    return edges
+
+
+def unknown_dependency(task: Task, missing: str) -> UnknownDependency:
+    """Return the error for a dependency of a single task that names no task."""
+    return UnknownDependency(
+        f"task {task.id!r} depends on {missing!r}, which no task has as its id.",
+        field="depends_on",
+        remedy="Submit that task first, or submit both with submit_batch.",
+    )

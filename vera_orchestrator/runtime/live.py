@@ -1,0 +1,67 @@
+"""The unfinished tasks that this process is in charge of, and who waits for which."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.runtime.entry import Entry
+
+
+class LiveTasks:
+    """Entries by row key and by task id.
+
+    `foreign` holds tasks, by row key, that another owner is in charge of and that somebody here waits for.
+    """
+
+    def __init__(self) -> None:
+        self._by_key: dict[int, Entry] = {}
+        self._by_id: dict[str, Entry] = {}
+        self.foreign: dict[int, Task] = {}
+        self.foreign_waiters: dict[int, list[asyncio.Future[TaskResult]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._by_key.values()))
+
+    def add(self, entry: Entry) -> None:
+        """Take charge of a task."""
+        self._by_key[entry.key] = entry
+        self._by_id[entry.task.id] = entry
+        self.foreign.pop(entry.key, None)
+        entry.waiters.extend(self.foreign_waiters.pop(entry.key, ()))
+
+    def get(self, key: int) -> Entry | None:
+        """Return an entry by row key."""
+        return self._by_key.get(key)
+
+    def find(self, task_id: str) -> Entry | None:
+        """Return an entry by task id."""
+        return self._by_id.get(task_id)
+
+    def drop(self, entry: Entry) -> None:
+        """Let go of a task."""
+        entry.forget_timers()
+        self._by_key.pop(entry.key, None)
+        if self._by_id.get(entry.task.id) is entry:
+            del self._by_id[entry.task.id]
+
+    def watch(self, key: int, task: Task) -> asyncio.Future[TaskResult]:
+        """Return a future for the result of a task that another owner has."""
+        self.foreign.setdefault(key, task)
+        future: asyncio.Future[TaskResult] = asyncio.get_running_loop().create_future()
+        self.foreign_waiters.setdefault(key, []).append(future)
+        return future
+
+    def inherit(self, earlier: LiveTasks) -> None:
+        """Go on watching what an earlier life of this process was in charge of."""
+        self.foreign.update(earlier.foreign)
+        self.foreign_waiters.update(earlier.foreign_waiters)
+        for entry in earlier:
+            entry.forget_timers()
+            self.foreign[entry.key] = entry.task
+            if entry.waiters:
+                self.foreign_waiters.setdefault(entry.key, []).extend(entry.waiters)

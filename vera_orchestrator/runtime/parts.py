@@ -1,0 +1,116 @@
+"""The parts of a task's life, made anew for each start of an orchestrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vera_orchestrator.engine.base import Engine
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.routing import TaskRouter
+from vera_orchestrator.runtime.attempt import Attempts
+from vera_orchestrator.runtime.capacity import Capacity
+from vera_orchestrator.runtime.dispatcher import Dispatcher
+from vera_orchestrator.runtime.intake import Intake
+from vera_orchestrator.runtime.live import LiveTasks
+from vera_orchestrator.runtime.ownership import Ownership
+from vera_orchestrator.runtime.progress import Progress
+from vera_orchestrator.runtime.recovery import Recovery, Scope
+from vera_orchestrator.runtime.services import Services
+from vera_orchestrator.runtime.settlement import Hooks, Settlement
+from vera_orchestrator.runtime.submission import Submission
+from vera_orchestrator.secrets import Sealer
+from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.workers.registry import WorkerRegistry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """What an orchestrator is given: settings, the ports, and the user's own pieces."""
+
+    config: OrchestratorConfig
+    journal: Journal
+    engine: Engine
+    sealer: Sealer
+    registry: WorkerRegistry
+    router: TaskRouter
+    scope: Scope
+    hooks: Hooks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """One step of a task's life each."""
+
+    live: LiveTasks
+    ownership: Ownership
+    progress: Progress
+    capacity: Capacity
+    dispatcher: Dispatcher
+    submission: Submission
+    recovery: Recovery
+    services: Services
+
+    def workers_changed(self) -> None:
+        """Look again at who can run what."""
+        self.capacity.workers_changed()
+        self.dispatcher.workers_changed()
+        self.services.want_claim()
+
+
+def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[], None]) -> Parts:
+    """Return the parts, connected."""
+    config, journal, engine = given.config, given.journal, given.engine
+    live = LiveTasks()
+    ownership = Ownership(journal, config, taken_over=taken_over, lost=lost)
+    progress = Progress(settings=config, journal=journal, engine=engine, live=live, ownership=ownership)
+    capacity = Capacity(given.registry, given.router, config, lambda: engine.limits)
+    dispatcher = Dispatcher(
+        settings=config,
+        capacity=capacity,
+        engine=engine,
+        journal=journal,
+        attempts=Attempts(config, given.sealer, progress.upstream),
+        settlement=Settlement(journal, config, given.hooks, progress.ended),
+        no_worker=progress.no_worker,
+        lost=progress.lost,
+    )
+    progress.attach(dispatcher)
+    submission = Submission(
+        settings=config,
+        journal=journal,
+        engine=engine,
+        intake=Intake(given.sealer),
+        live=live,
+        ownership=ownership,
+        progress=progress,
+    )
+    recovery = Recovery(
+        settings=config,
+        journal=journal,
+        engine=engine,
+        capacity=capacity,
+        live=live,
+        ownership=ownership,
+        progress=progress,
+        scope=given.scope,
+    )
+    services = Services(
+        settings=config,
+        journal=journal,
+        registry=given.registry,
+        live=live,
+        ownership=ownership,
+        progress=progress,
+        recovery=recovery,
+    )
+    return Parts(
+        live=live,
+        ownership=ownership,
+        progress=progress,
+        capacity=capacity,
+        dispatcher=dispatcher,
+        submission=submission,
+        recovery=recovery,
+        services=services,
+    )

@@ -1,0 +1,287 @@
+"""What follows for others when a task is accepted, ends, or cannot run here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from vera_orchestrator.engine.base import Engine, Label, Outcome
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import DependencyFailed, NoWorker, TaskCancelled, TaskExpired, VeraError
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.runtime.batches import Batches, BatchState, batch_status
+from vera_orchestrator.runtime.capacity import Wait, describe
+from vera_orchestrator.runtime.codec import decode_result, to_seconds
+from vera_orchestrator.runtime.dependencies import Dependencies
+from vera_orchestrator.runtime.dispatcher import Dispatcher
+from vera_orchestrator.runtime.entry import Entry, run_name
+from vera_orchestrator.runtime.judgement import End
+from vera_orchestrator.runtime.live import LiveTasks
+from vera_orchestrator.runtime.ownership import Ownership
+from vera_orchestrator.settings import OrchestratorConfig
+
+HINTS = {
+    "llm_inference": "Register an LLM API with register_llm_api, or start Ollama and set ollama_url (VERA_OLLAMA_URL).",
+    "ollama": "Start Ollama and set ollama_url (VERA_OLLAMA_URL).",
+    "background_cognition": "Register a worker with the capability background_cognition.",
+    "docker": "Start Docker and register a Docker worker.",
+    "remote_compute": "Register a node with register_remote_worker.",
+}
+logger = logging.getLogger(__name__)
+
+
+class Progress:
+    """Keeps dependents, batches and waiters up to date. `attach` closes the circle with the dispatcher."""
+
+    def __init__(
+        self, *, settings: OrchestratorConfig, journal: Journal, engine: Engine, live: LiveTasks, ownership: Ownership
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._engine = engine
+        self._live = live
+        self._ownership = ownership
+        self._dispatcher: Dispatcher | None = None
+        self._dependencies = Dependencies()
+        self._results: dict[int, Any] = {}
+        self._references: Counter[int] = Counter()
+        self._background: set[asyncio.Task[Any]] = set()
+        self.batches = Batches()
+        self.completed = 0
+        self.failed = 0
+        self.execution_time_ms = 0.0
+
+    def attach(self, dispatcher: Dispatcher) -> None:
+        """Name the dispatcher that ready tasks go to."""
+        self._dispatcher = dispatcher
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """The dispatcher that ready tasks go to."""
+        assert self._dispatcher is not None
+        return self._dispatcher
+
+    def accept(self, entry: Entry, *, unmet: dict[int, bool], due_at: float | None = None) -> None:
+        """Take charge of a committed task: it waits for `unmet`, then for `due_at`, then for its turn."""
+        self._live.add(entry)
+        self._references.update(upstream.key for upstream in entry.after)
+        self._limit_waiting(entry)
+        if unmet:
+            self._dependencies.add(entry.key, unmet)
+            entry.task.status_reason = f"waits for {len(unmet)} tasks"
+        elif due_at is not None and due_at > time.time():
+            entry.delay = asyncio.get_running_loop().call_later(due_at - time.time(), self._due, entry)
+        else:
+            self.dispatcher.enqueue(entry)
+
+    def accept_ended(self, entry: Entry, error: VeraError) -> None:
+        """Take charge of a committed task only to end it."""
+        self._live.add(entry)
+        self._references.update(upstream.key for upstream in entry.after)
+        self.end(entry, error)
+
+    def _due(self, entry: Entry) -> None:
+        entry.delay = None
+        self.dispatcher.enqueue(entry)
+
+    def _limit_waiting(self, entry: Entry) -> None:
+        task = entry.task
+        ends: list[float] = []
+        if task.max_wait_seconds is not None:
+            ends.append(entry.entered + task.max_wait_seconds)
+        if task.expires_at is not None:
+            ends.append(to_seconds(task.expires_at))
+        if ends:
+            delay = max(0.0, min(ends) - time.time())
+            entry.expiry = asyncio.get_running_loop().call_later(delay, self._expire, entry)
+
+    def _expire(self, entry: Entry) -> None:
+        error = TaskExpired(
+            "the task waited longer than it may.", remedy="Raise max_wait_seconds or expires_at, or add workers."
+        )
+        if entry in self.dispatcher.active:
+            entry.cancelled_by = error  # the attempt goes on; there will be no further one
+        elif not entry.final:
+            self.end(entry, error)
+
+    def end(self, entry: Entry, error: VeraError) -> asyncio.Task[None]:
+        """End a task that does not run."""
+        self._dependencies.drop(entry.key)
+        return self.dispatcher.end_soon(entry, End(status=error.task_status, error=error))
+
+    def cancel(self, entry: Entry, reason: str) -> bool:
+        """Cancel a task, running or not; False if it has just ended."""
+        if entry.final:
+            return False
+        error = TaskCancelled(reason)
+        entry.cancelled_by = error
+        if entry.execution is not None:
+            entry.execution.cancel()
+        elif entry not in self.dispatcher.active:
+            self.end(entry, error)
+        return True
+
+    async def upstream(self, entry: Entry) -> dict[str, Any]:
+        """Return the data of a task's dependencies by the id under which it names them."""
+        named = {upstream.key: upstream.id for upstream in entry.after if upstream.id}
+        missing = [key for key in named if key not in self._results]
+        if missing:
+            rows = await self._journal.rows(missing)
+            for key in missing:
+                row = rows.get(key)
+                result = decode_result(row.result) if row else None
+                self._results[key] = result.data if result else None
+        return {task_id: self._results[key] for key, task_id in named.items()}
+
+    def ended(self, entry: Entry) -> None:
+        """Do what follows from a committed end."""
+        task = entry.task
+        assert task.result is not None
+        if task.status is TaskStatus.COMPLETED:
+            self.completed += 1
+        elif task.status is TaskStatus.FAILED:
+            self.failed += 1
+        self.execution_time_ms += task.result.execution_time_ms
+        self._let_go(entry)
+        if task.started_at is None and entry.batch is not None:
+            self._engine.skip(label_of(entry), Outcome(status=task.status, error=task.status_reason))
+        self._went(entry.key, task, entry.batch)
+
+    def foreign_ended(self, key: int, task: Task, batch: int | None) -> None:
+        """Do what follows when a task of another owner has ended; `task` is up to date."""
+        self._live.foreign.pop(key, None)
+        for waiter in self._live.foreign_waiters.pop(key, ()):
+            if not waiter.done() and task.result is not None:
+                waiter.set_result(task.result)
+        self._went(key, task, batch)
+
+    def _went(self, key: int, task: Task, batch: int | None) -> None:
+        success = task.status is TaskStatus.COMPLETED
+        if self._dependencies.has_dependents(key):
+            if task.result is not None:
+                self._results[key] = task.result.data
+            self._release_dependents(key, task, success=success)
+        state = self.batches.get(batch)
+        if state is not None:
+            self._task_of_batch_ended(state, key, task)
+
+    def _release_dependents(self, key: int, task: Task, *, success: bool) -> None:
+        ready, doomed = self._dependencies.ended(key, success=success)
+        for dependent in ready:
+            entry = self._live.get(dependent)
+            if entry is not None:
+                due_at = to_seconds(entry.task.scheduled_at) if entry.task.scheduled_at else 0.0
+                if due_at > time.time():
+                    entry.delay = asyncio.get_running_loop().call_later(due_at - time.time(), self._due, entry)
+                else:
+                    self.dispatcher.enqueue(entry)
+        for dependent in doomed:
+            entry = self._live.get(dependent)
+            if entry is not None and not entry.final:
+                self.end(entry, DependencyFailed(f"its dependency {task.id} {task.status}: {task.status_reason}"))
+
+    def _task_of_batch_ended(self, state: BatchState, key: int, task: Task) -> None:
+        state.open.discard(key)
+        if not state.open:
+            self.spawn(self._end_batch(state))
+        elif state.batch.fail_fast and task.status is TaskStatus.FAILED:
+            self.cancel_batch(state, f"task {task.id} of the batch failed")
+
+    def cancel_batch(self, state: BatchState, reason: str) -> int:
+        """Cancel what has not ended of a batch; return how many tasks."""
+        entries = [entry for key in list(state.open) if (entry := self._live.get(key)) is not None]
+        return sum(self.cancel(entry, reason) for entry in entries)
+
+    async def _end_batch(self, state: BatchState) -> None:
+        status = batch_status(state.tasks.values())
+        now = time.time()
+        await self._journal.batch_ended(state.key, status, now)
+        state.batch.status = status
+        self.batches.drop(state)
+        failures = [task for task in state.tasks.values() if task.status is TaskStatus.FAILED]
+        error = f"{len(failures)} of {len(state.tasks)} tasks failed" if failures else None
+        self._engine.close_batch(state.key, Outcome(status=status, error=error))
+        if not state.done.done():
+            state.done.set_result(None)
+
+    def lost(self, entry: Entry) -> None:
+        """Let go of a task that another owner has taken over; who waits for it goes on waiting."""
+        logger.warning("task %s was taken over by another owner", entry.task.id)
+        self.hand_over(entry)
+
+    def hand_over(self, entry: Entry) -> None:
+        """Watch a task from now on that another owner has."""
+        self._dependencies.drop(entry.key)
+        self._let_go(entry)
+        self._live.foreign[entry.key] = entry.task
+        if entry.waiters:
+            self._live.foreign_waiters.setdefault(entry.key, []).extend(entry.waiters)
+
+    def _let_go(self, entry: Entry) -> None:
+        self._live.drop(entry)
+        for upstream in entry.after:
+            self._references[upstream.key] -= 1
+            if self._references[upstream.key] <= 0:
+                del self._references[upstream.key]
+                self._results.pop(upstream.key, None)
+
+    def no_worker(self, entry: Entry, wait: Wait) -> None:
+        """Find out whether a task that nothing here can run is for another owner, and end it if for none."""
+        entry.task.status, entry.task.status_reason = wait.status, wait.reason
+        self.spawn(self._place(entry, wait))
+
+    async def _place(self, entry: Entry, wait: Wait) -> None:
+        if await self._ownership.fits_elsewhere(entry.group):
+            await self._journal.give_up({entry.key: entry.fence})
+            self.hand_over(entry)
+            return
+        if entry.final:
+            return
+        now = time.monotonic()
+        if entry.adopted_at is not None and now < entry.adopted_at + self._settings.recovery_grace_seconds:
+            self.dispatcher.block(entry, wait, until=entry.adopted_at + self._settings.recovery_grace_seconds)
+            return
+        self.end(entry, no_worker_error(entry))
+
+    def awaited_elsewhere(self) -> set[int]:
+        """Return the keys of unfinished tasks that somebody here waits for and another owner has."""
+        keys = {key for key in self._dependencies.awaited() if self._live.get(key) is None}
+        return keys | set(self._live.foreign)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background; what it raises is logged."""
+        task = asyncio.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._spawned_ended)
+
+    def _spawned_ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a background step failed", exc_info=error)
+
+    async def settle_down(self) -> None:
+        """Wait until the background steps have ended."""
+        while self._background:
+            await asyncio.gather(*self._background, return_exceptions=True)
+
+
+def label_of(entry: Entry) -> Label:
+    """Return what the record of an entry is called."""
+    return Label(type=str(entry.task.type), name=run_name(entry.task), key=entry.key, batch=entry.batch)
+
+
+def no_worker_error(entry: Entry) -> NoWorker:
+    """Return the error that says what is missing and how to get it."""
+    hints = [HINTS[name] for name in sorted(entry.group.capabilities) if name in HINTS]
+    remedy = hints[0] if hints else "Register a worker that has it with worker_registry.register."
+    return NoWorker(f"no worker can run this {entry.task.type}: {describe(entry.group)}.", remedy=remedy)
+
+
+def results_of(tasks: Iterable[Task]) -> list[TaskResult]:
+    """Return the results of ended tasks, in order."""
+    return [task.result or TaskResult(success=False, error="no result is kept") for task in tasks]

@@ -1,0 +1,68 @@
+"""Tasks and batches as a reader sees them, live or from the journal. Secrets are masked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from vera_orchestrator.journal.base import HistoryQuery, Journal, TaskRow
+from vera_orchestrator.models import ParallelBatch, Task
+from vera_orchestrator.runtime.batches import BatchState, batch_status
+from vera_orchestrator.runtime.codec import decode_task, to_datetime
+from vera_orchestrator.runtime.parts import Parts
+from vera_orchestrator.runtime.submission import decode_options
+from vera_orchestrator.secrets import mask
+
+
+class Reading:
+    """Reads tasks, batches and the history."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def task(self, parts: Parts, task_id: str) -> Task | None:
+        """Return the newest task with an id, as a copy, or None."""
+        entry = parts.live.find(task_id)
+        if entry is not None:
+            status, reason = parts.dispatcher.explain(entry)
+            task = entry.task
+            return dataclasses.replace(task, payload=mask(task.payload), status=status, status_reason=reason)
+        row = await self._journal.task(task_id)
+        return shown(row) if row is not None else None
+
+    async def batch(self, parts: Parts, batch_id: str) -> ParallelBatch | None:
+        """Return a batch with all of its tasks, or None."""
+        state = parts.progress.batches.find(batch_id)
+        if state is not None:
+            return live_batch(state)
+        row = await self._journal.batch(batch_id)
+        if row is None:
+            return None
+        tasks = [shown(one) for one in await self._journal.batch_tasks(row.key)]
+        options = decode_options(row.options)
+        return ParallelBatch(
+            id=row.id,
+            tasks=tasks,
+            execute_parallel=options.execute_parallel,
+            fail_fast=options.fail_fast,
+            status=row.status if row.completed_at is not None else batch_status(tasks),
+            submitted_at=to_datetime(row.submitted_at),
+            completed_at=to_datetime(row.completed_at),
+            flow_run_id=row.flow_run_id,
+        )
+
+    def history(self, query: HistoryQuery) -> list[Task]:
+        """Return tasks, newest first; blocks for a moment."""
+        return [shown(row) for row in self._journal.history(query)]
+
+
+def live_batch(state: BatchState) -> ParallelBatch:
+    """Return a batch that goes on, as it stands."""
+    tasks = [dataclasses.replace(task, payload=mask(task.payload)) for task in state.tasks.values()]
+    return dataclasses.replace(state.batch, tasks=tasks, status=batch_status(tasks))
+
+
+def shown(row: TaskRow) -> Task:
+    """Return the task of a row, for display."""
+    task, _ = decode_task(row)
+    task.payload = mask(task.payload)
+    return task

@@ -1,0 +1,174 @@
+"""Claim: take charge of unfinished tasks that nobody owns."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from vera_orchestrator.engine.base import Engine
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import DependencyFailed, TaskInterrupted
+from vera_orchestrator.journal.base import Journal, TaskRow
+from vera_orchestrator.models import ParallelBatch
+from vera_orchestrator.runtime.batches import BatchState
+from vera_orchestrator.runtime.capacity import Capacity
+from vera_orchestrator.runtime.codec import decode_task, to_datetime
+from vera_orchestrator.runtime.entry import Entry, Upstream, group_of
+from vera_orchestrator.runtime.live import LiveTasks
+from vera_orchestrator.runtime.ownership import Ownership
+from vera_orchestrator.runtime.progress import Progress, no_worker_error
+from vera_orchestrator.runtime.submission import decode_options, plan_of
+from vera_orchestrator.settings import OrchestratorConfig
+
+CLAIM_LIMIT = 1_000
+Scope = Callable[[TaskRow], bool]
+logger = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Adopts rows without an owner: those of dead processes, of stopped ones, and those that are for others to run.
+
+    `scope` says which rows this process may claim at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: OrchestratorConfig,
+        journal: Journal,
+        engine: Engine,
+        capacity: Capacity,
+        live: LiveTasks,
+        ownership: Ownership,
+        progress: Progress,
+        scope: Scope,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._engine = engine
+        self._capacity = capacity
+        self._live = live
+        self._ownership = ownership
+        self._progress = progress
+        self._scope = scope
+        self._unfit_since: dict[int, float] = {}
+        self.leftover = 0
+
+    async def claim(self) -> int:
+        """Claim what a worker here can run, and what nobody has been able to run for too long; return how many."""
+        adopted = 0
+        after_key = 0
+        unfit: dict[int, float] = {}
+        while True:
+            rows = await self._journal.unowned(limit=CLAIM_LIMIT, after_key=after_key)
+            if not rows:
+                break
+            after_key = rows[-1].key
+            wanted = [row for row in rows if self._scope(row) and await self._is_for_us(row, unfit)]
+            if wanted:
+                claimed = await self._journal.claim(self._ownership.number, [row.key for row in wanted])
+                await self.adopt(claimed)
+                adopted += len(claimed)
+        self._unfit_since = unfit
+        self.leftover = len(unfit)
+        return adopted
+
+    async def _is_for_us(self, row: TaskRow, unfit: dict[int, float]) -> bool:
+        task, _ = decode_task(row)
+        group = group_of(task)
+        now = time.monotonic()
+        if self._capacity.fitting(group, now):
+            return True
+        if await self._ownership.fits_elsewhere(group):
+            return False
+        since = unfit[row.key] = self._unfit_since.get(row.key, now)
+        return now - since >= self._settings.recovery_grace_seconds
+
+    async def adopt(self, rows: Sequence[TaskRow]) -> None:
+        """Take charge of claimed rows."""
+        decoded = [(row, *decode_task(row)) for row in rows]
+        ours = {row.key for row in rows}
+        upstream = await self._upstream(ours, [after for _, _, after in decoded])
+        await self._adopt_batches({row.batch for row in rows if row.batch is not None})
+        for row, task, after in decoded:
+            state = self._progress.batches.get(row.batch)
+            if state is not None:
+                state.tasks[row.key] = task
+            task.status_reason = None
+            entry = Entry(
+                key=row.key,
+                fence=row.fence,
+                owner=self._ownership.number,
+                task=task,
+                group=group_of(task),
+                payload=task.payload,
+                entered=row.submitted_at,
+                batch=row.batch,
+                after=after,
+                adopted_at=time.monotonic(),
+            )
+            self._accept(row, entry, upstream, ours)
+
+    def _accept(self, row: TaskRow, entry: Entry, upstream: dict[int, TaskRow], ours: Collection[int]) -> None:
+        unmet: dict[int, bool] = {}
+        doom: str | None = None
+        for one in entry.after:
+            before = upstream.get(one.key)
+            if one.key in ours or self._live.get(one.key) is not None:
+                unmet[one.key] = one.needs_success
+            elif before is None:
+                doom = doom or (f"its dependency {one.id} is no longer in the journal" if one.needs_success else None)
+            elif not before.status.is_final:
+                unmet[one.key] = one.needs_success
+            elif one.needs_success and before.status is not TaskStatus.COMPLETED:
+                doom = f"its dependency {before.id} {before.status}: {before.error}"
+        interrupted = row.status is TaskStatus.RUNNING
+        if interrupted:
+            entry.task.retry_count += 1
+            entry.task.status = TaskStatus.QUEUED
+        # accepted in any case, so that its end is told like any other
+        if doom is not None:
+            self._progress.accept_ended(entry, DependencyFailed(doom))
+        elif interrupted and entry.task.retry_count > entry.task.max_retries:
+            self._progress.accept_ended(entry, _interrupted(entry))
+        elif not unmet and not self._capacity.fitting(entry.group, time.monotonic()):
+            self._progress.accept_ended(entry, no_worker_error(entry))
+        else:
+            self._progress.accept(entry, unmet=unmet, due_at=row.due_at)
+
+    async def _upstream(self, ours: Collection[int], afters: Iterable[Sequence[Upstream]]) -> dict[int, TaskRow]:
+        keys = {one.key for after in afters for one in after} - set(ours)
+        return dict(await self._journal.rows(keys)) if keys else {}
+
+    async def _adopt_batches(self, keys: Collection[int]) -> None:
+        for key in keys:
+            if self._progress.batches.get(key) is not None:
+                continue
+            row = await self._journal.batch_by_key(key)
+            if row is None:
+                continue
+            rows = await self._journal.batch_tasks(key)
+            options = decode_options(row.options)
+            tasks = {one.key: decode_task(one)[0] for one in rows}
+            batch = ParallelBatch(
+                id=row.id,
+                tasks=list(tasks.values()),
+                execute_parallel=options.execute_parallel,
+                fail_fast=options.fail_fast,
+                status=TaskStatus.RUNNING,
+                submitted_at=to_datetime(row.submitted_at),
+            )
+            unfinished = {one.key for one in rows if not one.status.is_final}
+            state = BatchState(key=key, batch=batch, tasks=tasks, open=unfinished)
+            self._progress.batches.add(state)
+            self._live.foreign.update({one.key: tasks[one.key] for one in rows if one.key in unfinished})
+            self._engine.open_batch(plan_of(state, [], options.name))
+
+
+def _interrupted(entry: Entry) -> TaskInterrupted:
+    task = entry.task
+    return TaskInterrupted(
+        f"the process that ran the task died, and {task.max_retries} retries are allowed.",
+        remedy="Check what the task did before you submit it again.",
+    )

@@ -1,0 +1,127 @@
+"""Settle, journal, tell: the end of an attempt, and the end of a task."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import JournalUnavailable, TaskFailed, VeraError
+from vera_orchestrator.journal.base import Ending, Journal
+from vera_orchestrator.models import Hook, Task, TaskResult, utcnow
+from vera_orchestrator.runtime.codec import encode_result, to_seconds
+from vera_orchestrator.runtime.entry import Entry
+from vera_orchestrator.runtime.hooks import HookCaller
+from vera_orchestrator.settings import OrchestratorConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class Hooks:
+    """What the orchestrator's user wants to be told."""
+
+    on_task_complete: Hook | None = None
+    on_task_failed: Hook | None = None
+
+
+class Settlement:
+    """Writes the end of tasks and tells those who wait.
+
+    `ended` is called with the entry, once its end is committed, before anybody is told.
+    """
+
+    def __init__(
+        self, journal: Journal, settings: OrchestratorConfig, hooks: Hooks, ended: Callable[[Entry], None]
+    ) -> None:
+        self._journal = journal
+        self._settings = settings
+        self._ended = ended
+        self._caller = HookCaller()
+        self._hooks = hooks
+
+    async def end(
+        self,
+        entry: Entry,
+        *,
+        status: TaskStatus,
+        result: TaskResult | None = None,
+        error: VeraError | None = None,
+        exhausted: bool = False,
+    ) -> bool:
+        """End a task; False if another owner had taken it over, in which case nothing was written."""
+        entry.final = True
+        result = result or TaskResult(success=False, worker_id=None)
+        if error is not None:
+            result = _unsuccessful(result, error)
+        text = None
+        try:
+            text = encode_result(result, self._settings.max_result_bytes)
+        except TaskFailed as problem:
+            status, error = TaskStatus.FAILED, problem
+            result = _unsuccessful(dataclasses.replace(result, data=None, metrics={}), problem)
+            text = encode_result(result, self._settings.max_result_bytes)
+        task = entry.task
+        completed_at = utcnow()
+        ending = Ending(
+            key=entry.key,
+            fence=entry.fence,
+            status=status,
+            completed_at=to_seconds(completed_at),
+            started_at=to_seconds(task.started_at) if task.started_at else None,
+            retry_count=task.retry_count,
+            worker_id=result.worker_id,
+            error=str(error) if error else None,
+            exhausted=exhausted,
+            result=text,
+            forget=not task.store,
+        )
+        if not await self.surely(lambda: self._journal.ended(ending)):
+            return False
+        task.status, task.result, task.completed_at = status, result, completed_at
+        task.status_reason = str(error) if error else None
+        self._ended(entry)
+        await self._tell(entry, result, error)
+        return True
+
+    async def surely(self, write: Callable[[], Awaitable[bool]]) -> bool:
+        """Repeat a write until the journal can be reached: what happened must not be lost."""
+        delay = 0.05
+        while True:
+            try:
+                return await write()
+            except JournalUnavailable as error:
+                logger.warning("the journal cannot be written, trying again in %.2g s: %s", delay, error)
+                await asyncio.sleep(delay)
+                delay = min(5.0, delay * 2)
+
+    async def _tell(self, entry: Entry, result: TaskResult, error: VeraError | None) -> None:
+        task = entry.task
+        hooks = self._hooks
+        if result.success:
+            await self._call(hooks.on_task_complete, task, result)
+            await self._call(task.on_complete, result)
+        else:
+            error = error or TaskFailed(result.error or "failed")
+            await self._call(hooks.on_task_failed, task, error)
+            await self._call(task.on_error, error)
+        for waiter in entry.waiters:
+            if not waiter.done():
+                waiter.set_result(result)
+
+    async def _call(self, hook: Hook | None, *arguments: Task | TaskResult | VeraError) -> None:
+        if hook is not None:
+            await self._caller.call(hook, *arguments)
+
+
+def _unsuccessful(result: TaskResult, error: VeraError) -> TaskResult:
+    return dataclasses.replace(
+        result,
+        success=False,
+        error=str(error),
+        error_type=type(error).__name__,
+        retryable=error.retryable,
+    )

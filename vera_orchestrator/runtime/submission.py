@@ -1,0 +1,230 @@
+"""Submit and journal: nothing is acknowledged before it is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import orjson
+
+from vera_orchestrator.engine.base import BatchPlan, Engine, Label
+from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.errors import InvalidBatch, QueueFull
+from vera_orchestrator.journal.base import BatchRow, Journal, TaskRow
+from vera_orchestrator.models import ParallelBatch, Task, TaskResult
+from vera_orchestrator.runtime.batches import BatchState
+from vera_orchestrator.runtime.codec import decode_task, to_datetime
+from vera_orchestrator.runtime.entry import Entry, Upstream, run_name
+from vera_orchestrator.runtime.intake import Draft, Intake, batch_edges, check_task, unknown_dependency
+from vera_orchestrator.runtime.live import LiveTasks
+from vera_orchestrator.runtime.ownership import Ownership
+from vera_orchestrator.runtime.progress import Progress
+from vera_orchestrator.settings import OrchestratorConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """An accepted task: the one in charge here, or the row of an earlier one with the same idempotency key."""
+
+    task_id: str
+    entry: Entry | None = None
+    existing: TaskRow | None = None
+
+
+class Submission:
+    """Takes tasks and batches in."""
+
+    def __init__(
+        self,
+        *,
+        settings: OrchestratorConfig,
+        journal: Journal,
+        engine: Engine,
+        intake: Intake,
+        live: LiveTasks,
+        ownership: Ownership,
+        progress: Progress,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._engine = engine
+        self._intake = intake
+        self._live = live
+        self._ownership = ownership
+        self._progress = progress
+        self.submitted = 0
+
+    async def task(self, task: Task) -> Accepted:
+        """Accept one task, which may depend on earlier ones by their ids.
+
+        Raises InvalidPayload, InvalidValue, UnknownDependency, QueueFull, DuplicateTaskId or IdempotencyConflict.
+        """
+        check_task(task)
+        self._make_room(1)
+        after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
+        draft = self._draft(task, time.time(), after)
+        since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
+        added = await self._journal.add((draft.row,), idempotent_since=since)
+        if added.existing is not None:
+            return Accepted(task_id=added.existing.id, existing=added.existing)
+        self.submitted += 1
+        self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
+        return Accepted(task_id=task.id, entry=draft.entry)
+
+    async def batch(
+        self,
+        tasks: Sequence[Task],
+        options: BatchOptions,
+        batch_id: str | None = None,
+    ) -> BatchState:
+        """Accept a batch, all of it or nothing.
+
+        Raises what `task` raises, and CyclicDependency. An empty list is an InvalidBatch.
+        """
+        if not tasks:
+            raise InvalidBatch("the batch has no tasks.", field="tasks", remedy="Give at least one task.")
+        for task in tasks:
+            check_task(task)
+        edges = batch_edges(tasks, in_order=not options.execute_parallel)
+        self._make_room(len(tasks))
+        now = time.time()
+        batch = ParallelBatch(
+            id=batch_id or str(uuid4()),
+            tasks=list(tasks),
+            execute_parallel=options.execute_parallel,
+            fail_fast=options.fail_fast,
+            status=TaskStatus.RUNNING,
+            submitted_at=to_datetime(now),
+        )
+        drafts = self._drafts(tasks, edges, batch, self._ownership.new_key(), now)
+        key = drafts[0].row.batch
+        assert key is not None
+        row = BatchRow(key=key, id=batch.id, options=orjson.dumps(options).decode(), submitted_at=now)
+        await self._journal.add([draft.row for draft in drafts], row)
+        self.submitted += len(drafts)
+        state = BatchState(
+            key=key,
+            batch=batch,
+            tasks={draft.row.key: draft.entry.task for draft in drafts},
+            open={draft.row.key for draft in drafts},
+        )
+        self._progress.batches.add(state)
+        self._engine.open_batch(plan_of(state, [draft.entry for draft in drafts], options.name))
+        for draft in drafts:
+            unmet = {upstream.key: upstream.needs_success for upstream in draft.entry.after}
+            self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
+        return state
+
+    def _drafts(
+        self, tasks: Sequence[Task], edges: dict[str, dict[str, bool]], batch: ParallelBatch, key: int, now: float
+    ) -> list[Draft]:
+        keys = {task.id: self._ownership.new_key() for task in tasks}
+        drafts: list[Draft] = []
+        for position, task in enumerate(tasks):
+            declared = {*task.depends_on, *task.depends_on_any}
+            after = [
+                Upstream(keys[one], needs_success, one if one in declared else "")
+                for one, needs_success in edges[task.id].items()
+            ]
+            drafts.append(self._draft(task, now, after, keys[task.id], key, batch.id, position))
+        return drafts
+
+    def _draft(
+        self,
+        task: Task,
+        now: float,
+        after: Sequence[Upstream],
+        key: int | None = None,
+        batch: int | None = None,
+        batch_id: str | None = None,
+        position: int = 0,
+    ) -> Draft:
+        return self._intake.draft(
+            task,
+            key=self._ownership.new_key() if key is None else key,
+            owner=self._ownership.number,
+            now=now,
+            after=after,
+            batch=batch,
+            batch_id=batch_id,
+            position=position,
+        )
+
+    def _make_room(self, count: int) -> None:
+        if len(self._live) + count > self._settings.max_queued_tasks:
+            raise QueueFull(
+                f"{len(self._live):,} tasks wait already, {self._settings.max_queued_tasks:,} may.",
+                remedy="Submit again later, or raise max_queued_tasks (VERA_MAX_QUEUED_TASKS).",
+                retry_after=1.0,
+            )
+
+    async def _dependencies_of(self, task: Task) -> tuple[list[Upstream], dict[int, bool]]:
+        """Return what a single task waits for, and the part of it that has not ended.
+
+        What has ended badly is left unmet, and reported as a foreign end at once.
+        """
+        after: list[Upstream] = []
+        unmet: dict[int, bool] = {}
+        for task_id, needs_success in {
+            **dict.fromkeys(task.depends_on_any, False),
+            **dict.fromkeys(task.depends_on, True),
+        }.items():
+            entry = self._live.find(task_id)
+            if entry is not None:
+                after.append(Upstream(entry.key, needs_success, task_id))
+                unmet[entry.key] = needs_success
+                continue
+            row = await self._journal.task(task_id)
+            if row is None:
+                raise unknown_dependency(task, task_id)
+            after.append(Upstream(row.key, needs_success, task_id))
+            if row.status is not TaskStatus.COMPLETED and (needs_success or not row.status.is_final):
+                unmet[row.key] = needs_success
+        return after, unmet
+
+    async def result(self, accepted: Accepted) -> TaskResult:
+        """Wait for the result of an accepted task."""
+        if accepted.entry is not None:
+            return await waiter_of(accepted.entry)
+        row = accepted.existing
+        assert row is not None
+        entry = self._live.get(row.key)
+        if entry is not None:
+            return await waiter_of(entry)
+        earlier, _ = decode_task(row)
+        if row.status.is_final and earlier.result is not None:
+            return earlier.result
+        return await self._live.watch(row.key, earlier)
+
+
+def waiter_of(entry: Entry) -> asyncio.Future[TaskResult]:
+    """Return a future for the result of an unfinished task."""
+    future: asyncio.Future[TaskResult] = asyncio.get_running_loop().create_future()
+    entry.waiters.append(future)
+    return future
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchOptions:
+    """How a batch was submitted."""
+
+    execute_parallel: bool = True
+    fail_fast: bool = False
+    name: str | None = None
+
+
+def decode_options(text: str) -> BatchOptions:
+    """Return a batch's options from their JSON text."""
+    return BatchOptions(**orjson.loads(text))
+
+
+def plan_of(state: BatchState, entries: Sequence[Entry], name: str | None) -> BatchPlan:
+    """Return a batch as its record shows it."""
+    labels = [
+        Label(type=str(entry.task.type), name=run_name(entry.task), key=entry.key, batch=state.key) for entry in entries
+    ]
+    edges = {entry.key: [upstream.key for upstream in entry.after] for entry in entries}
+    return BatchPlan(key=state.key, id=name or state.batch.id, labels=labels, edges=edges)

@@ -1,0 +1,166 @@
+"""One enclosed process: started but held back, limited, let go, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from vera_orchestrator.sandbox.capture import HeadTail
+from vera_orchestrator.sandbox.values import FLOOD_FACTOR, Ending
+
+PIPE_CLOSE_SECONDS = 1.0
+
+
+class Process(asyncio.SubprocessProtocol):
+    """A child process whose output is kept in part.
+
+    `ended` gets the first reason to end it: its own exit, or one set from outside with `end`. It belongs to the loop
+    that runs when it is made.
+    """
+
+    def __init__(self, output_bytes: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[Ending] = self.loop.create_future()
+        self.out = HeadTail(output_bytes)
+        self.err = HeadTail(output_bytes)
+        self._flood = output_bytes * FLOOD_FACTOR
+        self._closed: asyncio.Future[None] = self.loop.create_future()
+        self._exited: asyncio.Future[None] = self.loop.create_future()
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: int,
+        pass_fds: Sequence[int] = (),
+        folder: Path | None = None,
+        environment: dict[str, str] | None = None,
+        user: int | None = None,
+    ) -> None:
+        """Start it in a session of its own; raises OSError.
+
+        The kernel ends a child of bubblewrap with the thread that started it, so this must be the loop's own thread.
+        """
+        identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+        await self.loop.subprocess_exec(
+            lambda: self,
+            *argv,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=tuple(pass_fds),
+            cwd=folder,
+            env=environment or {},
+            start_new_session=True,
+            **identity,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started."""
+        return self._live.get_pid()
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code, 128 + n after signal n."""
+        code = self._live.get_returncode()
+        assert code is not None, "the process still runs"
+        return code if code >= 0 else 128 - code
+
+    def end(self, why: Ending) -> None:
+        """Ask for the end; the first reason stays."""
+        if not self.ended.done():
+            self.ended.set_result(why)
+
+    def kill(self) -> None:
+        """Kill its process group; the kernel gives away its id only after the last member has gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    async def gone(self) -> None:
+        """Wait until it has exited and its pipes are closed; pipes that somebody else holds open are left."""
+        await self._exited
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PIPE_CLOSE_SECONDS):
+                await asyncio.shield(self._closed)
+        self._live.close()
+
+    @property
+    def _live(self) -> asyncio.SubprocessTransport:
+        assert self._transport is not None, "the process was not started"
+        return self._transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keep what there is room for; end a program that floods."""
+        stream = self.out if fd == 1 else self.err
+        stream.feed(data)
+        if stream.seen > self._flood:
+            self.end(Ending.FLOODED)
+
+    def process_exited(self) -> None:
+        """Note that the process is gone."""
+        self._exited.set_result(None)
+        self.end(Ending.EXITED)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the pipes are closed, too."""
+        self._closed.set_result(None)
+
+
+class StatusPipe:
+    """What bubblewrap tells while it runs: one JSON object a line, first the process id, last the exit code."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._read_end, self.write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        self._text = b""
+        self._first: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(self._read_end, self._read)
+
+    def close_write_end(self) -> None:
+        """Leave the other end to the child alone."""
+        os.close(self.write_end)
+
+    async def child_pid(self) -> int | None:
+        """Wait for the id of the first process inside; None if bubblewrap ended before."""
+        await self._first
+        return self._values().get("child-pid")
+
+    def started(self) -> bool:
+        """Return whether the program itself was started; to be asked after the end."""
+        self._read()
+        return "exit-code" in self._values()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._loop.remove_reader(self._read_end)
+        os.close(self._read_end)
+
+    def _values(self) -> dict[str, int]:
+        lines = self._text.splitlines() if self._text.endswith(b"\n") else self._text.splitlines()[:-1]
+        return {key: value for line in lines for key, value in json.loads(line).items()}
+
+    def _read(self) -> None:
+        try:
+            while data := os.read(self._read_end, 4096):
+                self._text += data
+        except BlockingIOError:
+            if not self._text.endswith(b"\n"):
+                return
+        else:
+            self._loop.remove_reader(self._read_end)
+        if not self._first.done():
+            self._first.set_result(None)

@@ -1,0 +1,128 @@
+"""The one settings class. Every field can also come from the environment as `VERA_<FIELD>`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from vera_orchestrator.errors import InvalidValue
+
+
+class PrefectMode(StrEnum):
+    """Where the Prefect server is."""
+
+    AUTO = "auto"
+    EMBEDDED = "embedded"
+    OFF = "off"
+
+
+class SandboxMode(StrEnum):
+    """What encloses code from a task."""
+
+    BUBBLEWRAP = "bubblewrap"
+    NONE = "none"
+
+
+class OrchestratorConfig(BaseSettings):
+    """Settings of an orchestrator.
+
+    Arguments win over the environment, the environment over the defaults. Raises InvalidValue for a value out of
+    range, naming the field.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VERA_", frozen=True, extra="forbid")
+
+    # what the specification names
+    max_concurrent_tasks: int = Field(10, ge=1, description="Tasks that this orchestrator runs at a time.")
+    enable_auto_scaling: bool = Field(True, description="Let pools of workers grow and shrink with the load.")
+    docker_pool_size: int = Field(3, ge=0, description="Docker workers to begin with.")
+    docker_image: str = Field("vera-worker:latest", description="Image of the Docker workers.")
+    ollama_url: str = Field("http://localhost:11434", description="Address of the Ollama server.")
+    health_check_interval: float = Field(30, gt=0, description="Seconds between two health checks of a worker.")
+    task_timeout_seconds: float = Field(300, gt=0, description="Seconds that one attempt may take by default.")
+
+    # state
+    home: Path = Field(Path("~/.vera"), description="Folder for the journal, keys and the embedded Prefect server.")
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the journal; None: SQLite in `home`.")
+    max_queued_tasks: int = Field(200_000, ge=1, description="Tasks that may wait; above it submissions are refused.")
+    max_result_bytes: int = Field(16_000_000, ge=1_000, description="Largest result, as JSON, that a task may have.")
+    idempotency_ttl_seconds: float = Field(86_400, gt=0, description="Seconds that an idempotency key is remembered.")
+    retention_days: float = Field(30, gt=0, description="Days that ended tasks stay in the journal.")
+    retention_tasks: int = Field(1_000_000, ge=0, description="Ended tasks that stay in the journal at most.")
+    retention_interval_seconds: float = Field(60, gt=0, description="Seconds between two rounds of retention.")
+
+    # the life of a task
+    auto_start: bool = Field(True, description="Start the orchestrator when a task is submitted to a stopped one.")
+    age_step_seconds: float = Field(30, gt=0, description="Seconds of waiting that lift a task by one priority.")
+    retry_delay_max_seconds: float = Field(300, gt=0, description="Longest delay before a retry, in seconds.")
+    recovery_grace_seconds: float = Field(60, ge=0, description="Seconds a recovered task waits for a fitting worker.")
+    unavailable_wait_seconds: float = Field(5, ge=0, description="Seconds to wait while fitting workers are away.")
+    drain_seconds: float = Field(30, ge=0, description="Seconds that stop() lets running tasks go on.")
+    lease_seconds: float = Field(15, gt=0, description="Seconds after which a silent owner counts as dead.")
+    lease_renew_seconds: float = Field(5, gt=0, description="Seconds between two renewals of the lease.")
+    breaker_failures: int = Field(5, ge=1, description="Failures in a row after which a worker is set aside.")
+    breaker_seconds: float = Field(10, gt=0, description="Seconds a worker is set aside before it gets one task.")
+
+    # Prefect
+    prefect: PrefectMode = Field(
+        PrefectMode.AUTO,
+        description="auto: the server in PREFECT_API_URL, else an embedded one; embedded; off: none.",
+    )
+    prefect_start_seconds: float = Field(60, gt=0, description="Seconds to wait for the embedded Prefect server.")
+    prefect_limits_seconds: float = Field(5, gt=0, le=10, description="Seconds between two reads of Prefect's limits.")
+    prefect_retention_days: int = Field(7, ge=1, description="Days the embedded server keeps events and runs.")
+    own_run_rate: float = Field(20, ge=0, description="Tasks of a type per second up to which each has its own run.")
+    carrier_seconds: float = Field(0.2, gt=0, description="Seconds that a carrier run takes in tasks.")
+    carrier_tasks: int = Field(500, ge=1, description="Tasks that a carrier run takes in at most.")
+    host_runs: int = Field(1_000, ge=1, description="Task runs after which the host flow run is renewed.")
+    batch_own_runs: int = Field(200, ge=0, description="Largest batch in which each task has a run of its own.")
+
+    # safety
+    http_allow: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="host:port that tasks may call although the address is private or loopback."
+    )
+    http_max_bytes: int = Field(16_000_000, ge=1, description="Largest body of a response to a task's request.")
+    sandbox: SandboxMode = Field(SandboxMode.BUBBLEWRAP, description="bubblewrap, or none: code runs unprotected.")
+    sandbox_network: bool = Field(False, description="Let a code task that asks for it reach the network.")
+    sandbox_memory_mb: int = Field(512, ge=16, description="MiB of memory that a program in the sandbox may use.")
+    sandbox_processes: int = Field(64, ge=1, description="Processes that a program in the sandbox may start.")
+    sandbox_output_bytes: int = Field(1_000_000, ge=1_000, description="Bytes of output kept of a sandboxed program.")
+    tools_root: Path | None = Field(None, description="Folder that file tools may use; None: `home`/../workspace.")
+    search_url: str | None = Field(None, description="Address of a SearXNG server for the tool web_search.")
+
+    def __init__(self, **values: Any) -> None:
+        """Read arguments and environment; see the class for errors."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise InvalidValue(
+                f"{first['msg']}.", field=name, remedy=f"Set it as an argument or as VERA_{name.upper()}."
+            ) from None
+
+    @field_validator("home", "tools_root")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None
+
+    @field_validator("http_allow", mode="before")
+    @classmethod
+    def _from_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def journal_url(self) -> str:
+        """The SQLAlchemy URL of the journal."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'journal.db'}"
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that file tools may use; never one that holds the state folder."""
+        return self.tools_root or self.home.parent / f"{self.home.name}-workspace"

@@ -1,0 +1,11 @@
+"""The tools that every orchestrator has."""
+
+from vera_orchestrator.tools.builtin import data, files, programs, system, text, time, web
+from vera_orchestrator.tools.registry import ToolRegistry
+
+BUILTINS = (*files.TOOLS, *programs.TOOLS, *web.TOOLS, *text.TOOLS, *time.TOOLS, *data.TOOLS, *system.TOOLS)
+
+
+def register_builtins(registry: ToolRegistry) -> None:
+    """Add the built-in tools; raises InvalidValue if one of their names is taken."""
+    registry.add_all(BUILTINS)

@@ -1,0 +1,145 @@
+"""The workers of one orchestrator."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from vera_orchestrator.enums import WorkerStatus
+from vera_orchestrator.errors import NotFound
+from vera_orchestrator.models import utcnow
+from vera_orchestrator.workers.base import BaseWorker
+
+ENTRY_POINT_GROUP = "vera_orchestrator.workers"
+logger = logging.getLogger(__name__)
+
+
+class WorkerRegistry:
+    """Knows the workers by id and tells its listeners when that changes.
+
+    Registering a second worker under an id replaces and stops the first. Methods are for the event loop that the
+    orchestrator runs on; the readers are synchronous.
+    """
+
+    def __init__(self) -> None:
+        self._workers: dict[str, BaseWorker] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change."""
+        self._listeners.append(listener)
+
+    def add(self, worker: BaseWorker) -> None:
+        """Add a worker that is not started; the orchestrator's start does that."""
+        self._workers[worker.worker_id] = worker
+        self.changed()
+
+    async def register(self, worker: BaseWorker) -> bool:
+        """Add a worker, starting it if it is offline; return whether it can be used now."""
+        if worker.status is WorkerStatus.OFFLINE:
+            await self.start_worker(worker)
+        earlier = self._workers.get(worker.worker_id)
+        self._workers[worker.worker_id] = worker
+        if earlier is not None and earlier is not worker:
+            worker.metrics = earlier.metrics
+            await self.stop_worker(earlier)
+        self.changed()
+        return worker.is_usable
+
+    async def unregister(self, worker_id: str) -> bool:
+        """Stop and forget a worker; return whether there was one. Its running tasks end first or are retried."""
+        worker = self._workers.pop(worker_id, None)
+        if worker is None:
+            return False
+        self.changed()
+        await self.stop_worker(worker)
+        return True
+
+    async def start_worker(self, worker: BaseWorker) -> None:
+        """Start a worker; a failure becomes its status, with the reason, and is tried again by the health checks."""
+        worker.status = WorkerStatus.STARTING
+        try:
+            started = await worker.start()
+        except Exception as error:  # a worker of somebody else's may raise anything; it must not stop the others
+            logger.warning("worker %s did not start: %s", worker.worker_id, error)
+            started, worker.status_reason = False, f"{type(error).__name__}: {error}"
+        if started and worker.status is WorkerStatus.STARTING:
+            worker.status = WorkerStatus.IDLE
+        elif not started and worker.status in (WorkerStatus.STARTING, WorkerStatus.IDLE):
+            worker.status = WorkerStatus.ERROR
+            worker.status_reason = worker.status_reason or "start() returned False"
+        if started:
+            worker.status_reason = None
+
+    async def stop_worker(self, worker: BaseWorker) -> None:
+        """Stop a worker and leave it registered."""
+        try:
+            await worker.stop()
+        except Exception:  # see start_worker
+            logger.exception("worker %s did not stop cleanly", worker.worker_id)
+        worker.status = WorkerStatus.OFFLINE
+
+    def get_worker(self, worker_id: str) -> BaseWorker | None:
+        """Return a worker, or None."""
+        return self._workers.get(worker_id)
+
+    def require(self, worker_id: str) -> BaseWorker:
+        """Return a worker; raises NotFound."""
+        try:
+            return self._workers[worker_id]
+        except KeyError:
+            known = ", ".join(sorted(self._workers)) or "none"
+            raise NotFound(f"no worker {worker_id!r}.", field="worker_id", remedy=f"There are: {known}.") from None
+
+    def get_all_workers(self) -> list[BaseWorker]:
+        """Return all workers."""
+        return list(self._workers.values())
+
+    def get_statistics(self) -> dict[str, Any]:
+        """Return counts over all workers."""
+        workers = self._workers.values()
+        return {
+            "total_workers": len(workers),
+            "workers_by_status": dict(Counter(str(worker.status) for worker in workers)),
+            "workers_by_capability": dict(Counter(name for worker in workers for name in sorted(worker.capabilities))),
+            "total_tasks_running": sum(worker.running for worker in workers),
+            "total_tasks_completed": sum(worker.metrics.tasks_completed for worker in workers),
+            "total_tasks_failed": sum(worker.metrics.tasks_failed for worker in workers),
+            "timestamp": utcnow().isoformat(),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the wire form."""
+        return {
+            "workers": [worker.to_dict() for worker in self._workers.values()],
+            "statistics": self.get_statistics(),
+        }
+
+    def changed(self) -> None:
+        """Tell the listeners that workers came, went or changed their status."""
+        for listener in self._listeners:
+            listener()
+
+
+def installed_worker_kinds() -> dict[str, Callable[..., BaseWorker]]:
+    """Return the factories that other packages offer under the entry point group `vera_orchestrator.workers`.
+
+    A factory takes the settings and returns a worker. One that cannot be loaded is logged and left out.
+    """
+    kinds: dict[str, Callable[..., BaseWorker]] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        factory = _load(point)
+        if factory is not None:
+            kinds[point.name] = factory
+    return kinds
+
+
+def _load(point: EntryPoint) -> Callable[..., BaseWorker] | None:
+    try:
+        return point.load()
+    except Exception as error:  # whatever the other package's import raises
+        logger.warning("worker kind %s of %s cannot be loaded: %s", point.name, point.value, error)
+        return None
