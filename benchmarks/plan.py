@@ -74,7 +74,7 @@ DEFAULT = Plan(
     rounds=4,
     latency={Subject.OURS: 500, Subject.CELERY: 500, Subject.PREFECT_DELAY: 3, Subject.PREFECT_FLOW: 50},
     batches={
-        1_000: {Subject.OURS: 4, Subject.CELERY: 4, Subject.PREFECT_FLOW: 2},
+        1_000: {Subject.OURS: 4, Subject.CELERY: 4, Subject.PREFECT_FLOW: 1},
         10_000: {Subject.OURS: 4, Subject.CELERY: 1},
     },
     history={Subject.OURS: (1_000, 10_000, 100_000), Subject.CELERY: (1_000, 10_000), Subject.PREFECT_FLOW: (1_000,)},

@@ -6,7 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from flows.run_task import run_task
+from flows.orchestration import run_one
+from vera_orchestrator.enums import TaskType
 
 
 @flow(name="background-cognition", persist_result=False)
@@ -17,4 +18,5 @@ async def background_cognition(
 ) -> dict[str, Any]:
     """Run one background_cognition task at the lowest priority and return its result."""
     payload = {"focus": focus, "latest_conversation": latest_conversation, "focus_board": focus_board}
-    return await run_task("background_cognition", payload, "background")
+    fields = {"type": TaskType.BACKGROUND_COGNITION, "payload": payload, "priority": "background"}
+    return await run_one(background_cognition, fields)

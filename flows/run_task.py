@@ -6,10 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.orchestration import flow_orchestrator
-from vera_orchestrator.errors import TaskFailed
-from vera_orchestrator.models import TaskResult
-from vera_orchestrator.task_json import task_from_json
+from flows.orchestration import run_one
 
 
 @flow(name="run-task", flow_run_name="{type}", persist_result=False)
@@ -19,15 +16,10 @@ async def run_task(
     priority: str = "normal",
     options: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Run a task and return its result.
+    """Run a task and return its result, which is also in the journal under the task's id (that of the flow run).
 
-    `options` are further fields of a task, such as max_retries, timeout_seconds, tags or requirements. The flow run
-    fails if the task does.
+    `options` are further fields of a task, such as id, max_retries, timeout_seconds, tags or requirements. The flow run
+    fails if the task does; started again by Prefect, it runs the same task again, or takes the result of a task that
+    has succeeded since.
     """
-    task = task_from_json({"type": type, "payload": payload, "priority": priority, **(options or {})})
-    async with flow_orchestrator(run_task) as orchestrator:
-        result = await orchestrator.submit_task(task, wait=True)
-    assert isinstance(result, TaskResult)
-    if not result.success:
-        raise TaskFailed(result.error or "the task failed without saying why")
-    return result.to_dict()
+    return await run_one(run_task, {"type": type, "payload": payload, "priority": priority, **(options or {})})

@@ -14,6 +14,7 @@ VeraError
 ├── NotConfigured           a setting, program or key is missing
 ├── NoWorker                nothing registered can run the task
 ├── WorkerUnavailable       fitting workers exist, none can be reached
+│   └── NodeUnreachable     a remote node that cannot be used was to be registered
 ├── TaskFailed              the worker said so, or raised
 │   ├── ResultTooLarge
 │   ├── ResultNotSerializable
@@ -139,6 +140,12 @@ class WorkerUnavailable(VeraError):
 
     retryable = True
     http_status = 503
+
+
+class NodeUnreachable(WorkerUnavailable):
+    """A remote node that was to be registered cannot be used; nothing was registered."""
+
+    http_status = 502
 
 
 class TaskFailed(VeraError):

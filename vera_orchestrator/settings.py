@@ -27,6 +27,13 @@ class SandboxMode(StrEnum):
     NONE = "none"
 
 
+class KeyMode(StrEnum):
+    """When the API asks for a key."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+
+
 class OrchestratorConfig(BaseSettings):
     """Settings of an orchestrator.
 
@@ -93,6 +100,14 @@ class OrchestratorConfig(BaseSettings):
     sandbox_output_bytes: int = Field(1_000_000, ge=1_000, description="Bytes of output kept of a sandboxed program.")
     tools_root: Path | None = Field(None, description="Folder that file tools may use; None: `home`/../workspace.")
     search_url: str | None = Field(None, description="Address of a SearXNG server for the tool web_search.")
+
+    # the API
+    api_key: SecretStr | None = Field(None, description="Key that callers of the API send as a bearer token.")
+    require_key: KeyMode = Field(
+        KeyMode.AUTO,
+        description="auto: callers on this machine need no key, others do; always: everybody needs one.",
+    )
+    max_body_bytes: int = Field(16_000_000, ge=1_000, description="Largest body of a request to the API.")
 
     def __init__(self, **values: Any) -> None:
         """Read arguments and environment; see the class for errors."""

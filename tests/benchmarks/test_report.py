@@ -31,6 +31,16 @@ def test_a_peers_cell_shows_its_value_and_ours_divided_by_it(findings: Findings)
     assert line["reached"] == "yes"
 
 
+def test_a_small_ratio_keeps_two_digits() -> None:
+    found = Findings()
+    found.add("latency", Subject.OURS, [0.45])
+    found.add("latency", Subject.PREFECT_DELAY, [100.0])
+
+    line = dict(zip(HEADINGS, cells(rows(found)[0]), strict=True))
+
+    assert line["Prefect .delay()"] == "100 (0.0045)"
+
+
 def test_every_line_of_the_markdown_table_has_all_columns(findings: Findings) -> None:
     lines = [line for line in markdown(QUICK, findings).splitlines() if line.startswith("|")]
 

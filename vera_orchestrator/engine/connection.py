@@ -21,7 +21,7 @@ from vera_orchestrator.errors import PrefectUnavailable
 from vera_orchestrator.settings import OrchestratorConfig, PrefectMode
 
 LIMIT_PREFIXES = ("vera-", "tag:type:")
-LIMITS_READ = 1_000
+LIMITS_READ = 200
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ EDGES = "after"
 """The parameter of the ten tasks whose inputs become edges."""
 
 Tasks = Mapping[str, PrefectTask[..., Any]]
-_current: ContextVar[Host] = ContextVar("vera_host")
+_current: ContextVar[Host | None] = ContextVar("vera_host", default=None)
 logger = logging.getLogger(__name__)
 
 
@@ -124,12 +124,15 @@ class Host:
 
 async def be_host() -> State[Any] | None:
     """Be the body of a flow that was started by a host."""
-    return await _current.get().inside()
+    host = _current.get()
+    assert host is not None, "only a flow that a host started calls this"
+    _current.set(None)  # a flow that is started by the work inside is not the host's
+    return await host.inside()
 
 
 def has_host() -> bool:
     """Whether the flow that runs now was started by a host."""
-    return _current.get(None) is not None
+    return _current.get() is not None
 
 
 @flow(name="vera-host", persist_result=False, validate_parameters=False)

@@ -14,9 +14,17 @@ from prefect.events.worker import EventsWorker
 
 from vera_orchestrator.engine.base import BatchPlan, Body, Engine, Label, Outcome
 from vera_orchestrator.engine.batches import BatchRecord
-from vera_orchestrator.engine.connection import Connection, connect, direct_events, read_cancelled, read_limits
+from vera_orchestrator.engine.connection import (
+    Connection,
+    connect,
+    direct_events,
+    read_cancelled,
+    read_limits,
+    unavailable,
+)
 from vera_orchestrator.engine.hosts import Host, host_flow
 from vera_orchestrator.engine.lanes import Lane
+from vera_orchestrator.engine.quiet import EngineChatter, hush, unhush
 from vera_orchestrator.engine.server import EmbeddedServer
 from vera_orchestrator.engine.slips import Slip
 from vera_orchestrator.enums import TaskStatus, TaskType
@@ -61,6 +69,7 @@ class PrefectEngine(Engine):
         self._batches: dict[int, BatchRecord] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._chatter: EngineChatter | None = None
 
     # life
 
@@ -69,6 +78,7 @@ class PrefectEngine(Engine):
         if self._watching is not None:
             return
         self._plain = copy_context()
+        self._chatter = hush()
         if self._adopt:
             self._host = Host(self._twins, host_flow, "adopted")
             self._host.adopt()
@@ -122,6 +132,9 @@ class PrefectEngine(Engine):
         self._batches.clear()
         self.status.connected = False
         self._server.release()
+        if self._chatter is not None:
+            unhush(self._chatter)
+            self._chatter = None
 
     # runs
 
@@ -258,6 +271,8 @@ class PrefectEngine(Engine):
             await asyncio.wait_for(task, CALL_SECONDS)
         except TimeoutError:
             raise PrefectUnavailable(f"no answer within {CALL_SECONDS:g} s.") from None
+        except Exception as error:  # Prefect's client raises errors of several libraries
+            raise unavailable(error) from error
 
     async def _read_limits(self) -> None:
         limits = await read_limits(self._twins.keys())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals
@@ -76,19 +76,6 @@ def give_up(connection: Connection, rows: Mapping[int, int]) -> int:
             release(connection, key)
             count += 1
     return count
-
-
-def acquire(connection: Connection, owner: int, key: int, limits: Mapping[str, int]) -> Collection[str]:
-    """Take one slot of each limit, or none; return the names that are full. What the task holds is not taken again."""
-    check(connection, owner)
-    held = set(connection.execute(select(slots.c.name).where(slots.c.task == key)).scalars())
-    wanted = [name for name in limits if name not in held]
-    taken = select(slots.c.name, func.count().label("number")).where(slots.c.name.in_(wanted)).group_by(slots.c.name)
-    used = {row.name: row.number for row in connection.execute(taken)}
-    full = [name for name in wanted if used.get(name, 0) >= limits[name]]
-    if wanted and not full:
-        connection.execute(insert(slots), [{"name": name, "task": key, "owner": owner} for name in wanted])
-    return full
 
 
 def release(connection: Connection, key: int) -> None:

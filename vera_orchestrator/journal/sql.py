@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal import hot, owning, reading, refusals, upkeep
+from vera_orchestrator.journal import hot, owning, reading, refusals, slots, upkeep
 from vera_orchestrator.journal.backend import Backend
 from vera_orchestrator.journal.base import (
     Added,
@@ -47,6 +47,7 @@ class _Open:
     started: hot.Fenced
     ended: hot.Fenced
     requeued: hot.Fenced
+    acquire: slots.Acquire
     calls: Calls
 
 
@@ -86,6 +87,7 @@ class SQLJournal(Journal):
             started=hot.started_kind(engine.dialect),
             ended=hot.ended_kind(engine.dialect),
             requeued=hot.requeued_kind(engine.dialect),
+            acquire=slots.Acquire(engine.dialect),
             calls=Calls(),
         )
 
@@ -192,7 +194,7 @@ class SQLJournal(Journal):
 
     async def acquire(self, owner: int, key: int, limits: Mapping[str, int]) -> Collection[str]:
         """See the port; raises LeaseLost if the owner was removed."""
-        return await self._write(partial(owning.acquire, owner=owner, key=key, limits=dict(limits)))
+        return await self._hot(lambda parts: parts.acquire, slots.Request(owner=owner, key=key, limits=dict(limits)))
 
     async def release(self, key: int) -> None:
         """See the port."""

@@ -46,7 +46,8 @@ class Seat:
         """Return why the worker cannot take a task now, and until when where that is known."""
         worker = self.worker
         if not worker.is_usable:
-            return f"{worker.status}" + (f" ({worker.status_reason})" if worker.status_reason else ""), None
+            reason = (worker.status_reason or "").rstrip(".")
+            return f"{worker.status}" + (f" ({reason})" if reason else ""), None
         if self._open_until > now:
             return "set aside after repeated failures", self._open_until
         if self._failures >= self._settings.breaker_failures and worker.running:

@@ -45,7 +45,7 @@ def encode_spec(task: Task, payload: dict[str, Any], *, after: Sequence[Upstream
     if task.requirements is not NO_REQUIREMENTS:
         spec["requirements"] = task.requirements
     if after:
-        spec["after"] = after
+        spec["after"] = [tuple(upstream) for upstream in after]
     if batch_id is not None:
         spec["batch_id"] = batch_id
     try:

@@ -328,7 +328,7 @@ class Dispatcher:
             self._lost(entry)
 
     def _spawn_end(self, entry: Entry, error: VeraError) -> None:
-        self.end_soon(entry, End(status=error.task_status, error=error))
+        self.end_soon(entry, End(status=error.task_status, error=error, exhausted=error.retryable))
 
     def end_soon(self, entry: Entry, end: End) -> asyncio.Task[None]:
         """End a task that is not running."""

@@ -112,7 +112,7 @@ class Progress:
     def end(self, entry: Entry, error: VeraError) -> asyncio.Task[None]:
         """End a task that does not run."""
         self._dependencies.drop(entry.key)
-        return self.dispatcher.end_soon(entry, End(status=error.task_status, error=error))
+        return self.dispatcher.end_soon(entry, End(status=error.task_status, error=error, exhausted=error.retryable))
 
     def cancel(self, entry: Entry, reason: str) -> bool:
         """Cancel a task, running or not; False if it has just ended."""

@@ -37,7 +37,9 @@ class Reading:
         row = await self._journal.batch(batch_id)
         if row is None:
             return None
-        tasks = [shown(one) for one in await self._journal.batch_tasks(row.key)]
+        keys = [one.key for one in await self._journal.batch_tasks(row.key)]
+        rows = await self._journal.rows(keys)
+        tasks = [shown(rows[key]) for key in keys if key in rows]
         options = decode_options(row.options)
         return ParallelBatch(
             id=row.id,

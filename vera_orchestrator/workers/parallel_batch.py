@@ -70,8 +70,7 @@ class ParallelBatchWorker(BaseWorker):
     async def execute_task(self, task: Task) -> TaskResult:
         """Run the inner batch; raises InvalidPayload, naming the inner task, or what `submit_batch` raises."""
         payload = BatchPayload.model_validate(task.payload)
-        submitted = task.submitted_at.timestamp() if task.submitted_at else 0.0
-        batch_id = f"{task.id}/{submitted:.6f}"
+        batch_id = inner_batch_id(task)
         if await self._batcher.get_batch(batch_id) is None:
             tasks = [_inner(number, fields) for number, fields in enumerate(payload.tasks)]
             await self._batcher.submit_batch(
@@ -83,6 +82,12 @@ class ParallelBatchWorker(BaseWorker):
             await self._batcher.cancel_batch(batch_id)
             raise
         return _combined(results, batch_id)
+
+
+def inner_batch_id(task: Task) -> str:
+    """Return the id of the batch inside a task: the same at each attempt."""
+    submitted = task.submitted_at.timestamp() if task.submitted_at else 0.0
+    return f"{task.id}/{submitted:.6f}"
 
 
 def _inner(number: int, fields: dict[str, Any]) -> Task:

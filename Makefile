@@ -1,0 +1,57 @@
+# make run       the main job, everything embedded (ARGS=--keep leaves it up)
+# make test      all tests (under 10 minutes)
+# make soak      the long variants of the tests
+# make check     format, lint, types, locks, tests
+# make bench     speed beside peers
+# Each makes its own environment in .venv with nothing but python3 and a package index.
+
+PYTHON ?= python3
+UV_HOME := .uv
+UV := $(UV_HOME)/bin/uv
+ENV := .venv/.made
+RUN := .venv/bin/python
+ARGS ?=
+
+.PHONY: run test soak check format lint types locks bench clean
+
+run: $(ENV)
+	$(RUN) -m examples.main_job $(ARGS)
+
+test: $(ENV)
+	$(RUN) -m pytest $(ARGS)
+
+soak: $(ENV)
+	$(RUN) -m pytest -m soak $(ARGS)
+
+check: format lint types locks test
+
+format: $(ENV)
+	.venv/bin/ruff format --check .
+
+lint: $(ENV)
+	.venv/bin/ruff check .
+
+types: $(ENV)
+	.venv/bin/pyright
+
+locks: $(ENV)
+	$(UV) lock --check
+	$(UV) export --quiet --frozen --no-dev --no-hashes --no-emit-project --no-header --no-annotate | diff requirements.txt - \
+		|| { echo "requirements.txt differs from uv.lock: run 'make requirements'"; exit 1; }
+
+requirements: $(UV)
+	$(UV) export --quiet --frozen --no-dev --no-hashes --no-emit-project --no-header --no-annotate -o requirements.txt
+
+bench: $(ENV)
+	$(RUN) -m benchmarks $(ARGS)
+
+$(UV):
+	$(PYTHON) -m venv $(UV_HOME)
+	$(UV_HOME)/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+$(ENV): $(UV) pyproject.toml uv.lock
+	$(UV) sync --frozen --quiet --compile-bytecode
+	touch $(ENV)
+
+clean:
+	rm -rf .venv .uv .bench

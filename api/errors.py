@@ -1,0 +1,97 @@
+"""Errors as problem documents (RFC 9457), each with the field at fault and the remedy."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.access import Refusal
+from api.responses import Json
+from vera_orchestrator.errors import VeraError
+
+PROBLEM_TYPE = "urn:vera-orchestrator:problem:"
+NOT_JSON = "Send a JSON object with the header Content-Type: application/json."
+
+
+class Problem(Json):
+    """An error as the body of an answer."""
+
+    media_type = "application/problem+json"
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        remedy: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        content = {
+            "type": PROBLEM_TYPE + name,
+            "title": name.replace("-", " ").capitalize(),
+            "status": status,
+            "detail": detail,
+            "field": field,
+            "remedy": remedy,
+        }
+        super().__init__(content, status_code=status, headers=headers)
+
+
+def problem_of(error: VeraError) -> Problem:
+    """Return the problem for one of our errors."""
+    headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after is not None else None
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    return Problem(
+        error.http_status, name, error.message, field=error.field, remedy=error.remedy, headers=headers
+    )
+
+
+def invalid_request(error: RequestValidationError) -> Problem:
+    """Return the problem for a request that does not fit; the values that were sent are not repeated."""
+    errors: Sequence[Mapping[str, Any]] = error.errors()
+    first = errors[0]
+    place, *path = first["loc"]
+    if first["type"] == "json_invalid":
+        return invalid_body(f"the body is not JSON: {first['ctx']['error']} at character {path[0]}.")
+    if not path:
+        return invalid_body("the body is missing or is not a JSON object.")
+    others = f" {len(errors) - 1} more fields do not fit." if len(errors) > 1 else ""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-request",
+        f"{first['msg']}.{others}",
+        field=".".join(str(part) for part in path),
+        remedy=f"Add it to the {place}." if first["type"] == "missing" else f"Correct it in the {place}.",
+    )
+
+
+def invalid_body(detail: str) -> Problem:
+    """Return the problem for a body that cannot be read."""
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-body", detail, field="body", remedy=NOT_JSON)
+
+
+def refused(refusal: Refusal) -> Problem:
+    """Return the problem for a caller that may not go on."""
+    return Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "key-needed",
+        refusal.reason,
+        field="Authorization",
+        remedy=refusal.remedy,
+        headers={"WWW-Authenticate": refusal.challenge},
+    )
+
+
+def http_problem(error: HTTPException) -> Problem:
+    """Return the problem for an error of the framework's, such as an unknown path."""
+    status = HTTPStatus(error.status_code)
+    name = status.phrase.lower().replace(" ", "-")
+    return Problem(status, name, f"{error.detail}.", remedy="See /docs for what there is.", headers=error.headers)

@@ -1,0 +1,129 @@
+"""The orchestrator of one app: made when it is first needed, and running while its app does.
+
+It is kept on `app.state`, so that one process can serve several apps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
+
+from BackgroundCognition.orchestrator import OrchestratorConfig, UnifiedOrchestrator
+from vera_orchestrator.errors import InvalidValue
+
+STATE_NAME = "vera"
+
+
+class Hosting:
+    """Starts and stops the orchestrator of an app.
+
+    Where the app has no lifespan (a mounted app, a test client without `with`), the first request starts the
+    orchestrator, and the end of the event loop stops it.
+    """
+
+    def __init__(self) -> None:
+        self._orchestrator: UnifiedOrchestrator | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._started_here = False
+        self._ended = False
+
+    @property
+    def orchestrator(self) -> UnifiedOrchestrator:
+        """The orchestrator, running or not. Raises InvalidValue for settings that do not fit."""
+        if self._orchestrator is None:
+            self._orchestrator = UnifiedOrchestrator(OrchestratorConfig())
+        return self._orchestrator
+
+    def use(self, orchestrator: UnifiedOrchestrator) -> None:
+        """Serve this orchestrator; raises InvalidValue if the app has another one already."""
+        if self._orchestrator not in (None, orchestrator):
+            raise InvalidValue(
+                "the app has an orchestrator already.", field="orchestrator", remedy="Use one app for each."
+            )
+        self._orchestrator = orchestrator
+
+    async def start(self) -> UnifiedOrchestrator:
+        """Start the orchestrator, unless it runs already."""
+        orchestrator = self.orchestrator
+        self._ended = False
+        if not orchestrator.is_running:
+            self._started_here = True
+            await orchestrator.start()
+        return orchestrator
+
+    async def stop(self) -> None:
+        """Stop the orchestrator, if it was started here; requests do not start it again."""
+        self._ended = True
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait({keeper})
+        if self._orchestrator is not None and self._started_here:
+            self._started_here = False
+            await self._orchestrator.stop()
+
+    async def ready(self) -> UnifiedOrchestrator:
+        """Return the orchestrator for a request, started by it if nobody else did."""
+        orchestrator = self.orchestrator
+        if not (orchestrator.is_running or self._ended):
+            await self.start()
+            if self._keeper is None or self._keeper.done():
+                self._keeper = asyncio.create_task(self._stop_with_the_loop(orchestrator), name="vera-keeper")
+        return orchestrator
+
+    async def _stop_with_the_loop(self, orchestrator: UnifiedOrchestrator) -> None:
+        """Wait to be cancelled, which a loop does to all of its tasks before it closes."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await orchestrator.stop()
+
+
+def hosting_of(app: Any) -> Hosting:
+    """Return what an app keeps its orchestrator in."""
+    state = app.state
+    if not hasattr(state, STATE_NAME):
+        setattr(state, STATE_NAME, Hosting())
+    return cast("Hosting", getattr(state, STATE_NAME))
+
+
+def follow_lifespan(app: FastAPI, hosting: Hosting) -> None:
+    """Start the orchestrator before the app's own lifespan begins, and stop it after that has ended."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(scope_app: Any) -> AsyncIterator[Any]:
+        await hosting.start()
+        try:
+            async with inner(scope_app) as state:
+                yield state
+        finally:
+            await hosting.stop()
+
+    app.router.lifespan_context = lifespan
+
+
+async def get_orchestrator(connection: HTTPConnection) -> UnifiedOrchestrator:
+    """Return the orchestrator of the app that a request or WebSocket came to; use it with `Depends`."""
+    return await hosting_of(connection.app).ready()
+
+
+async def initialize_orchestrator(app: FastAPI, config: OrchestratorConfig | None = None) -> UnifiedOrchestrator:
+    """Start an app's orchestrator now, with these settings if it has none yet, and return it.
+
+    Raises InvalidValue for settings that come too late.
+    """
+    hosting = hosting_of(app)
+    if config is not None:
+        hosting.use(UnifiedOrchestrator(config))
+    return await hosting.start()
+
+
+async def shutdown_orchestrator(app: FastAPI) -> None:
+    """Stop an app's orchestrator, if the app has started it."""
+    await hosting_of(app).stop()

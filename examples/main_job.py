@@ -1,0 +1,142 @@
+"""The main job: everything embedded, one batch on real input.
+
+Three HTTP requests read JSON from the Prefect server's own API, sandboxed Python summarises each answer, a tool writes
+a report, and a last task, which depends on all others, checks it. Run it with `make run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import os
+import signal
+from pathlib import Path
+
+from rich.console import Console
+
+from BackgroundCognition.orchestrator import OrchestratorConfig, Task, TaskPriority, TaskType, UnifiedOrchestrator
+from examples.display import show_progress, show_results
+from examples.sandbox_setup import INSTALL, has_sandbox
+from vera_orchestrator.engine.server import EmbeddedServer, ServerAddress
+from vera_orchestrator.models import ParallelBatch
+
+SECRET = "prefect_auth"
+SOURCES = {
+    "workers": "/collections/views/aggregate-worker-metadata",
+    "secret block": "/block_types/slug/secret",
+    "capabilities": "/block_capabilities/",
+}
+SUMMARISE = """
+import json, sys
+
+answer = json.load(sys.stdin)
+text = json.dumps(answer)
+kind = type(answer).__name__
+print(f"{kind} with {len(answer)} entries, {len(text):,} characters: {', '.join(sorted(answer)[:4])} ...")
+"""
+REPORT = "report.md"
+
+
+def main_job(api_url: str, *, with_code: bool) -> list[Task]:
+    """Return the batch; without a sandbox the code steps are left out."""
+    headers = {"Authorization": {"$secret": SECRET}}
+    tasks = [
+        Task(
+            id=f"read {name}",
+            type=TaskType.API_REQUEST,
+            payload={"url": api_url + path, "headers": headers},
+        )
+        for name, path in SOURCES.items()
+    ]
+    if with_code:
+        tasks += [
+            Task(
+                id=f"summarise {name}",
+                type=TaskType.CODE_EXECUTION,
+                payload={"code": SUMMARISE, "language": "python", "stdin": f"{{read {name}}}\n"},
+                depends_on=[f"read {name}"],
+            )
+            for name in SOURCES
+        ]
+    lines = [task.id for task in tasks if task.id.startswith("summarise ")] or [task.id for task in tasks]
+    content = "# What this Prefect server offers\n\n" + "".join(f"- **{one}**: {{{one}}}\n" for one in lines)
+    tasks.append(
+        Task(
+            id="write the report",
+            type=TaskType.TOOL_CALL,
+            priority=TaskPriority.HIGH,
+            payload={"tool_name": "write_file", "tool_input": {"path": REPORT, "content": content}},
+            depends_on=lines,
+        )
+    )
+    tasks.append(
+        Task(
+            id="check the report",
+            type=TaskType.TOOL_CALL,
+            payload={"tool_name": "read_file", "tool_input": {"path": REPORT}},
+            depends_on=[task.id for task in tasks],
+        )
+    )
+    return tasks
+
+
+async def run(console: Console, *, keep: bool) -> int:
+    """Run the main job; return the exit status."""
+    home = Path(os.environ.get("VERA_HOME", ".vera")).absolute()
+    with_code = await asyncio.to_thread(has_sandbox, console)
+    console.print(f"State folder: {home}. Starting the Prefect server (the first time takes some seconds).")
+    server = EmbeddedServer(home, retention_days=7, start_seconds=60)
+    address = await server.acquire()
+    os.environ[f"VERA_SECRET_{SECRET.upper()}"] = basic_auth(address)
+    config = OrchestratorConfig(
+        home=home, prefect="embedded", http_allow=[address.api_url.split("/")[2]], tools_root=home.parent / "reports"
+    )
+    async with UnifiedOrchestrator(config) as orchestrator:
+        batch = await _run_batch(orchestrator, console, address.api_url, with_code=with_code)
+        skipped = [] if with_code else [f"summarise {name}" for name in SOURCES]
+        show_results(console, batch, skipped, INSTALL)
+        console.print(f"Report: {config.workspace / REPORT}")
+        if batch.flow_run_id:
+            console.print(f"The batch in Prefect's UI: {orchestrator.engine.run_url(batch.flow_run_id)}", soft_wrap=True)
+            console.print(f"(The UI asks for the auth string: it is in {home / 'prefect' / 'auth'}.)", soft_wrap=True)
+        if keep:
+            console.print("Everything stays up. End it with Ctrl-C.")
+            await _until_interrupted()
+    server.release()
+    return 0 if batch.status == "completed" else 1
+
+
+async def _run_batch(
+    orchestrator: UnifiedOrchestrator, console: Console, api_url: str, *, with_code: bool
+) -> ParallelBatch:
+    batch_id = await orchestrator.submit_batch(main_job(api_url, with_code=with_code), name="main job")
+    assert isinstance(batch_id, str)
+    await show_progress(console, orchestrator, batch_id)
+    batch = await orchestrator.get_batch(batch_id)
+    assert batch is not None
+    return batch
+
+
+async def _until_interrupted() -> None:
+    interrupted = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, interrupted.set)
+    await interrupted.wait()
+
+
+def basic_auth(address: ServerAddress) -> str:
+    """Return the header value with which Prefect's server is asked."""
+    return "Basic " + base64.b64encode(address.auth_string.encode()).decode()
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description="Run the main job with everything embedded.")
+    parser.add_argument("--keep", action="store_true", help="leave everything up afterwards, until Ctrl-C")
+    arguments = parser.parse_args()
+    raise SystemExit(asyncio.run(run(Console(), keep=arguments.keep)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""README's Python examples run, in order, in one async namespace."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+async def test_the_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERA_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("VERA_OLLAMA_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("VERA_PREFECT", "embedded")
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    assert len(BLOCKS) >= 8
+    for number, block in enumerate(BLOCKS):
+        code = compile(block, f"README.md, Python block {number}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        result = eval(code, namespace)
+        if inspect.isawaitable(result):
+            await result
+    assert not namespace["orchestrator"].is_running
+
+
+@pytest.mark.parametrize("command", ["make run", "make test", "make soak", "make bench", "make check"])
+def test_the_commands_that_readme_names_exist(command: str) -> None:
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    assert command in README
+    assert re.search(rf"^{command.removeprefix('make ')}:", makefile, re.MULTILINE)

@@ -1,0 +1,126 @@
+"""The adapters of OpenAI and Anthropic against a real llama.cpp server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.workers.llm.conftest import KEY
+from vera_orchestrator.enums import TaskType, WorkerStatus
+from vera_orchestrator.errors import InvalidPayload, NotConfigured
+from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.workers.llm import LLMAPIWorker
+
+both_kinds = pytest.mark.parametrize("api_type", ["openai", "anthropic"])
+
+
+def worker_for(api_type: str, llama: str, *, key: str = KEY, cost: float = 0.0) -> LLMAPIWorker:
+    base_url = f"{llama}/v1" if api_type == "openai" else llama
+    return LLMAPIWorker(api_type, key, base_url=base_url, cost_per_1k_tokens=cost)
+
+
+@asynccontextmanager
+async def started(worker: LLMAPIWorker) -> AsyncGenerator[LLMAPIWorker]:
+    assert await worker.start(), worker.status_reason
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+async def ask(worker: LLMAPIWorker, type_: TaskType = TaskType.LLM_REQUEST, **payload: Any) -> TaskResult:
+    return await worker.execute_task(Task(type=type_, payload={"max_tokens": 8, **payload}, timeout_seconds=30))
+
+
+@both_kinds
+async def test_a_prompt_gives_text_and_counts_what_it_used(api_type: str, llama: str) -> None:
+    async with started(worker_for(api_type, llama, cost=0.5)) as worker:
+        result = await ask(worker, prompt="hi", temperature=0.0, seed=1)
+    metrics = result.metrics
+    assert result.success
+    assert isinstance(result.data, str)
+    assert metrics["model"] == "random.gguf"  # the only one that the server lists
+    assert metrics["input_tokens"] > len("user: hi")
+    assert 1 <= metrics["output_tokens"] <= 8
+    assert metrics["tokens_used"] == metrics["input_tokens"] + metrics["output_tokens"]
+    assert metrics["cost_usd"] == pytest.approx(metrics["tokens_used"] / 1000 * 0.5)
+    assert metrics["cost_known"] is True
+    assert metrics["api_type"] == api_type
+    assert metrics["finish_reason"] in {"length", "stop", "max_tokens", "end_turn"}
+    assert metrics["execution_time_ms"] > 0
+
+
+@both_kinds
+async def test_without_a_price_the_cost_is_unknown_and_not_zero(api_type: str, llama: str) -> None:
+    async with started(worker_for(api_type, llama)) as worker:
+        result = await ask(worker, prompt="hi")
+    assert result.metrics["cost_known"] is False
+    assert "cost_usd" not in result.metrics
+
+
+@both_kinds
+async def test_no_system_prompt_is_dropped(api_type: str, llama: str) -> None:
+    """Every added text costs its tokens, which the server counts; each is of one byte per token."""
+    inputs: list[int] = []
+    messages = [{"role": "user", "content": "hi"}]
+    async with started(worker_for(api_type, llama)) as worker:
+        for more in (
+            {"messages": messages},
+            {"messages": messages, "system": "S" * 40},
+            {"messages": [{"role": "system", "content": "T" * 40}, *messages], "system": "S" * 40},
+        ):
+            inputs.append((await ask(worker, **more)).metrics["input_tokens"])
+    assert inputs[1] >= inputs[0] + 40
+    assert inputs[2] >= inputs[1] + 40
+
+
+@both_kinds
+async def test_a_prompt_beside_messages_is_the_last_word(api_type: str, llama: str) -> None:
+    async with started(worker_for(api_type, llama)) as worker:
+        alone = await ask(worker, messages=[{"role": "user", "content": "hi"}])
+        more = await ask(worker, messages=[{"role": "user", "content": "hi"}], prompt="P" * 30)
+    assert more.metrics["input_tokens"] >= alone.metrics["input_tokens"] + 30
+
+
+@both_kinds
+async def test_background_cognition_becomes_a_prompt(api_type: str, llama: str) -> None:
+    async with started(worker_for(api_type, llama)) as worker:
+        task = Task(type=TaskType.BACKGROUND_COGNITION, payload={"focus": "tests", "focus_board": {"ideas": ["a"]}})
+        assert worker.accepts(task)
+        result = await ask(worker, task.type, **task.payload)  # pyright: ignore[reportArgumentType]
+    assert result.success
+    assert result.metrics["input_tokens"] > 100
+
+
+async def test_fields_that_only_the_provider_knows_reach_it(llama: str) -> None:
+    async with started(worker_for("openai", llama)) as worker:
+        with pytest.raises(InvalidPayload, match="payload"):
+            await ask(worker, prompt="hi", grammar="this is no grammar ::=")
+
+
+@both_kinds
+async def test_a_key_that_is_refused_makes_a_worker_in_error(api_type: str, llama: str) -> None:
+    worker = worker_for(api_type, llama, key="sk-wrong-0123456789")
+    assert not await worker.start()
+    assert worker.status is WorkerStatus.ERROR
+    assert "refused the key" in (worker.status_reason or "")
+    with pytest.raises(NotConfigured) as caught:
+        await ask(worker, prompt="hi", model="random.gguf")
+    await worker.stop()
+    assert "sk-wrong" not in str(caught.value) + repr(caught.value)
+
+
+@both_kinds
+async def test_many_calls_run_at_a_time_and_are_all_counted(api_type: str, llama: str) -> None:
+    async with started(worker_for(api_type, llama, cost=1.0)) as worker:
+        results = await asyncio.gather(*(ask(worker, prompt=f"number {n}") for n in range(12)))
+    tokens = sum(result.metrics["tokens_used"] for result in results)
+    assert (worker.requests_today, worker.tokens_today) == (12, tokens)
+    assert worker.cost_today == pytest.approx(tokens / 1000)
+    wire = worker.to_dict()
+    assert (wire["total_tokens_used"], wire["total_cost_usd"]) == (tokens, pytest.approx(tokens / 1000))
+    assert worker.last_request is not None

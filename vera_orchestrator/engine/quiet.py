@@ -1,0 +1,35 @@
+"""Keeps what Prefect's engine says about the runs of an orchestrator off the console.
+
+What users log themselves, with `get_run_logger()`, goes on to the console and to Prefect.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from vera_orchestrator.engine.hosts import has_host
+
+LOGGERS = ("prefect.engine", "prefect.flow_runs", "prefect.task_runs", "prefect.concurrency")
+MODULES = frozenset({"engine", "flow_engine", "task_engine", "_asyncio"})
+
+
+class EngineChatter(logging.Filter):
+    """Lets nothing through that Prefect's engine itself says inside a run of ours: the journal knows it better."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is worth showing."""
+        return not (record.module in MODULES and record.levelno < logging.CRITICAL and has_host())
+
+
+def hush() -> EngineChatter:
+    """Begin to filter; give the returned filter to `unhush` at the end."""
+    chatter = EngineChatter()
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(chatter)
+    return chatter
+
+
+def unhush(chatter: EngineChatter) -> None:
+    """Stop filtering."""
+    for name in LOGGERS:
+        logging.getLogger(name).removeFilter(chatter)
