@@ -66,6 +66,10 @@ class Attempts:
             ) from None
         except VeraError:
             raise
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise TaskFailed("the worker was cancelled from within.") from None
         except Exception as error:  # a worker may raise anything; all of it means that the attempt failed
             raise TaskFailed(f"{type(error).__name__}: {error}") from error
         given = cast("object", result)
@@ -79,3 +83,9 @@ class Attempts:
         if task.requirements.max_runtime_seconds is not None:
             limits.append(task.requirements.max_runtime_seconds)
         return min(limits)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody asked this very attempt to end."""
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0

@@ -310,6 +310,8 @@ class Dispatcher:
                 entry.key, entry.fence, due_at=due_at, retry_count=retry.retry_count, error=error
             )
         )
+        if entry.final:  # cancelled meanwhile
+            return
         if not kept:
             self._lost(entry)
             return

@@ -30,7 +30,7 @@ class DockerWorker(BaseWorker):
 
     A container has no network, no capabilities, a read-only root, 64 MiB in /tmp, the user 65534, and of the settings
     `sandbox_memory_mb` and `sandbox_processes`; processors as many as the task asks for, else one. A command given as
-    text is split into words as a shell would; no shell runs it. Images are never pulled.
+    text is split into words as a shell would; no shell runs it. A program that is not there exits with 127. Images are never pulled.
 
     The result's data is what the command wrote to stdout; its metrics hold `exit_code`, `stderr`, `truncated_bytes` and
     `oom_killed`. A command that exits with another code than 0 has failed for good.
@@ -89,8 +89,8 @@ class DockerWorker(BaseWorker):
     async def execute_task(self, task: Task) -> TaskResult:
         """Run the command to its end.
 
-        Raises InvalidPayload, also for a command that the image does not have, NotConfigured for an image that Docker
-        does not have, WorkerUnavailable without Docker, and TaskFailed, which is retried, if Docker went away.
+        Raises InvalidPayload, NotConfigured for an image that Docker does not have, WorkerUnavailable without Docker, and
+        TaskFailed, which is retried, if Docker went away meanwhile.
         """
         if self._containers is None:
             raise WorkerUnavailable("The worker is not started.", remedy="Call start() first.")
@@ -106,13 +106,13 @@ class DockerWorker(BaseWorker):
         return result
 
     def _prepare(self, task: Task, containers: Containers) -> ContainerRun:
-        from vera_orchestrator.workers.docker_run import ContainerRun, ContainerSpec, argv
+        from vera_orchestrator.workers.docker_run import ContainerRun, ContainerSpec, checked
 
         check_payload(TaskType.DOCKER_TASK, task.payload)
         payload, settings = DockerPayload.model_validate(task.payload), self._settings
         spec = ContainerSpec(
             image=payload.image or settings.docker_image,
-            command=argv(payload.command),
+            command=checked(payload),
             environment=payload.environment,
             memory_mb=settings.sandbox_memory_mb,
             cpus=task.requirements.cpu_cores or 1.0,

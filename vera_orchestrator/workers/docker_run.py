@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import shlex
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from docker.errors import APIError, ImageNotFound
 from docker.types import LogConfig
+from requests import Response
 
 from vera_orchestrator.errors import InvalidPayload, TaskCancelled, TaskFailed, WorkerUnavailable
+from vera_orchestrator.payloads import DockerPayload
 from vera_orchestrator.sandbox.capture import HeadTail
 from vera_orchestrator.sandbox.values import FLOOD_FACTOR
+from vera_orchestrator.workers.docker_attach import STDERR, attach, frames
 from vera_orchestrator.workers.docker_engine import (
     OWNER_LABEL,
     UNREACHABLE,
@@ -77,8 +80,8 @@ class ContainerRun:
     def run(self) -> ContainerOutcome:
         """Make, start, follow and remove the container.
 
-        Raises NotConfigured for a missing image, InvalidPayload for a command that cannot be started, WorkerUnavailable
-        if Docker was gone before the start, TaskFailed if it broke off later and TaskCancelled after an early `kill`.
+        Raises NotConfigured for a missing image, InvalidPayload for what Docker refuses, WorkerUnavailable if Docker was
+        gone before the start, TaskFailed if it broke off later and TaskCancelled after an early `kill`.
         """
         if self._killed.is_set():
             raise TaskCancelled("It was cancelled before its container was made.")
@@ -125,7 +128,7 @@ class ContainerRun:
 
     def _follow(self, client: Any) -> ContainerOutcome:
         try:
-            stream = client.attach(self.name, stdout=True, stderr=True, stream=True, demux=True)
+            response = attach(client, self.name)
         except UNREACHABLE as error:
             raise unreachable(error) from error
         stdout, stderr = HeadTail(self._spec.output_bytes), HeadTail(self._spec.output_bytes)
@@ -133,7 +136,7 @@ class ContainerRun:
             client.start(self.name)
             if self._killed.is_set():  # a kill that came before the start has found nothing to kill
                 self._signal(client)
-            flooded = self._read(client, stream, stdout, stderr)
+            flooded = self._read(client, response, stdout, stderr)
             exit_code = client.wait(self.name, timeout=None)["StatusCode"]
             state = client.inspect_container(self.name)["State"]
         except APIError as error:
@@ -141,7 +144,7 @@ class ContainerRun:
         except UNREACHABLE as error:
             raise TaskFailed(f"The connection to Docker broke while the container ran: {error}.") from error
         finally:
-            stream.close()
+            response.close()
         return ContainerOutcome(
             exit_code=exit_code,
             stdout=stdout.text(),
@@ -151,12 +154,11 @@ class ContainerRun:
             flooded=flooded,
         )
 
-    def _read(self, client: Any, stream: Iterable[tuple[bytes, bytes]], stdout: HeadTail, stderr: HeadTail) -> bool:
+    def _read(self, client: Any, response: Response, stdout: HeadTail, stderr: HeadTail) -> bool:
         """Read to the end; return whether it was so much that the container was killed."""
         flooded = False
-        for out, err in stream:
-            stdout.feed(out or b"")
-            stderr.feed(err or b"")
+        for source, data in frames(response):
+            (stderr if source == STDERR else stdout).feed(data)
             if not flooded and stdout.seen + stderr.seen > FLOOD_FACTOR * self._spec.output_bytes:
                 flooded = True
                 self._signal(client)
@@ -180,17 +182,19 @@ def _limits(client: Any, spec: ContainerSpec) -> dict[str, Any]:
     )
 
 
-def argv(command: list[str] | str) -> tuple[str, ...]:
-    """Return a command as its words: text is split at blanks with a shell's quoting, but no shell sees it.
+def checked(payload: DockerPayload) -> tuple[str, ...]:
+    """Return the command of a payload as its words: text is split with a shell's quoting, but no shell sees it.
 
-    Raises InvalidPayload for an empty command and for quotes that are not closed.
+    Raises InvalidPayload for an empty command, quotes that are not closed, and NUL characters.
     """
+    command = payload.command
     try:
         words = shlex.split(command) if isinstance(command, str) else command
     except ValueError as error:
         raise InvalidPayload(f"{error}.", field="payload.command", remedy="Give a list of words.") from None
     if not words or not words[0]:
         raise InvalidPayload("The command is empty.", field="payload.command", remedy="Give a program's name.")
-    if any("\0" in word for word in words):
-        raise InvalidPayload("A NUL character cannot be passed to a program.", field="payload.command")
+    for name, texts in (("command", words), ("environment", [*payload.environment, *payload.environment.values()])):
+        if any("\0" in text for text in texts):
+            raise InvalidPayload("A NUL character cannot be passed to a program.", field=f"payload.{name}")
     return tuple(words)

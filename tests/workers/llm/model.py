@@ -65,6 +65,8 @@ def llama_server(path: Path, *, key: str) -> Generator[str]:
     params.n_ctx = CONTEXT
     params.n_parallel = 2
     params.warmup = False
+    params.cpuparams.n_threads = 1
+    params.cpuparams_batch.n_threads = 1
     params.api_keys = [key]
     server: Any = xllamacpp.Server(params)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
     yield server.listening_address

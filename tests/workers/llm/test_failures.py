@@ -1,31 +1,25 @@
-"""Every exception of the clients, and every way in which a provider fails, becomes the right error of ours."""
+"""Every exception of the clients, and every status, is decided on."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib import import_module
 from types import ModuleType
-from typing import Any
 
 import anthropic
 import ollama
 import openai
 import pytest
 
-from tests.http.server import Handler, Seen, Server, free_port
 from tests.workers.llm.conftest import KEY
-from vera_orchestrator.enums import TaskType, WorkerStatus
 from vera_orchestrator.errors import (
     InvalidPayload,
     NotConfigured,
     NotFound,
     TaskFailed,
-    TaskTimeout,
     VeraError,
-    WorkerUnavailable,
 )
-from vera_orchestrator.models import Task
-from vera_orchestrator.workers.llm import LLMAPIWorker, OllamaWorker
 from vera_orchestrator.workers.llm import anthropic as anthropic_adapter
 from vera_orchestrator.workers.llm import openai as openai_adapter
 from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, of_status
@@ -43,18 +37,16 @@ UNUSED = {
 }
 # read as an answer that cannot be understood
 ODD_ANSWER = {"APIError", "APIResponseValidationError"}
+PLACES = {"openai": "_exceptions", "anthropic": "_exceptions", "ollama": "_types"}
 CLIENTS = [(openai, openai_adapter.ERRORS), (anthropic, anthropic_adapter.ERRORS)]
-CHAT_PATHS = {"openai": "/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
-LIST_PATHS = {"openai": "/models", "anthropic": "/v1/models", "ollama": "/api/tags"}
-every_kind = pytest.mark.parametrize("api_type", ["openai", "anthropic", "ollama"])
-with_key = pytest.mark.parametrize("api_type", ["openai", "anthropic"])
 
 
 def errors_of(client: ModuleType) -> Iterator[type[Exception]]:
-    for name in dir(client):
-        item = getattr(client, name)
-        if inspect.isclass(item) and issubclass(item, Exception):
-            yield item
+    """The public ones, and those that a client raises without showing them."""
+    for module in (client, import_module(f"{client.__name__}.{PLACES[client.__name__]}")):
+        for item in vars(module).values():
+            if inspect.isclass(item) and issubclass(item, Exception):
+                yield item
 
 
 @pytest.mark.parametrize(("client", "errors"), CLIENTS)
@@ -95,35 +87,8 @@ def test_a_status_says_whether_another_attempt_makes_sense(status: int, kind: ty
     assert error.retry_after == (7 if kind is TaskFailed else None)
 
 
-def worker_for(api_type: str, url: str) -> LLMAPIWorker | OllamaWorker:
-    if api_type == "ollama":
-        return OllamaWorker(url)
-    return LLMAPIWorker(api_type, KEY, base_url=url)
-
-
-async def attempt(api_type: str, server: Server, *, seconds: float = 20) -> LLMAPIWorker | OllamaWorker:
-    """Run one request; its error comes out, with the worker's state in `args`."""
-    worker = worker_for(api_type, server.url)
-    list_models(api_type, server)
-    assert await worker.start(), worker.status_reason
-    task = Task(type=TaskType.LLM_REQUEST, payload={"prompt": "hi", "model": "m"}, timeout_seconds=seconds)
-    try:
-        await worker.execute_task(task)
-    finally:
-        seen = worker.status
-        await worker.stop()
-        worker.status = seen  # as it was after the request
-        server_workers.append(worker)
-    return worker
-
-
-server_workers: list[LLMAPIWorker | OllamaWorker] = []
-
-
-def list_models(api_type: str, server: Server) -> None:
-    page: dict[str, Any] = {"models": [{"model": "m"}]} if api_type == "ollama" else {"data": [{"id": "m"}]}
-    server.routes[LIST_PATHS[api_type]] = lambda handler, _: handler.answer_json(page)
-
-
-def answering(status: int, body: bytes, **headers: str) -> Callable[[Handler, Seen], None]:
-    return lambda handler, _: handler.answer(status, body, {"Content-Type": "application/json", **headers})
+def test_a_providers_text_is_short_one_line_and_without_the_key() -> None:
+    said = cleaner(KEY)(f"no such key:\n {KEY} " + "x" * 1000)
+    assert KEY not in said
+    assert "\n" not in said
+    assert len(said) == 300
