@@ -49,9 +49,7 @@ def problem_of(error: VeraError) -> Problem:
     """Return the problem for one of our errors."""
     headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after is not None else None
     name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
-    return Problem(
-        error.http_status, name, error.message, field=error.field, remedy=error.remedy, headers=headers
-    )
+    return Problem(error.http_status, name, error.message, field=error.field, remedy=error.remedy, headers=headers)
 
 
 def invalid_request(error: RequestValidationError) -> Problem:
@@ -63,7 +61,7 @@ def invalid_request(error: RequestValidationError) -> Problem:
         return invalid_body(f"the body is not JSON: {first['ctx']['error']} at character {path[0]}.")
     if not path:
         return invalid_body("the body is missing or is not a JSON object.")
-    others = f" {len(errors) - 1} more fields do not fit." if len(errors) > 1 else ""
+    others = f" There are {len(errors) - 1} more faults." if len(errors) > 1 else ""
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid-request",

@@ -6,7 +6,7 @@ It is kept on `app.state`, so that one process can serve several apps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ class Hosting:
         self._keeper: asyncio.Task[None] | None = None
         self._started_here = False
         self._ended = False
+        self._followed = False
 
     @property
     def orchestrator(self) -> UnifiedOrchestrator:
@@ -40,8 +41,8 @@ class Hosting:
         return self._orchestrator
 
     def use(self, orchestrator: UnifiedOrchestrator) -> None:
-        """Serve this orchestrator; raises InvalidValue if the app has another one already."""
-        if self._orchestrator not in (None, orchestrator):
+        """Serve this orchestrator; raises InvalidValue if the app has another one that was not shut down."""
+        if not (self._orchestrator is None or self._orchestrator is orchestrator or self._ended):
             raise InvalidValue(
                 "the app has an orchestrator already.", field="orchestrator", remedy="Use one app for each."
             )
@@ -60,7 +61,7 @@ class Hosting:
         """Stop the orchestrator, if it was started here; requests do not start it again."""
         self._ended = True
         keeper, self._keeper = self._keeper, None
-        if keeper is not None:
+        if keeper is not None and not keeper.done():
             keeper.cancel()
             await asyncio.wait({keeper})
         if self._orchestrator is not None and self._started_here:
@@ -76,6 +77,24 @@ class Hosting:
                 self._keeper = asyncio.create_task(self._stop_with_the_loop(orchestrator), name="vera-keeper")
         return orchestrator
 
+    def follow_lifespan(self, app: FastAPI) -> None:
+        """Start the orchestrator before the app's own lifespan begins, and stop it after that has ended."""
+        if self._followed:
+            return
+        self._followed = True
+        inner = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(scope_app: Any) -> AsyncGenerator[Any]:
+            await self.start()
+            try:
+                async with inner(scope_app) as state:
+                    yield state
+            finally:
+                await self.stop()
+
+        app.router.lifespan_context = lifespan
+
     async def _stop_with_the_loop(self, orchestrator: UnifiedOrchestrator) -> None:
         """Wait to be cancelled, which a loop does to all of its tasks before it closes."""
         try:
@@ -90,22 +109,6 @@ def hosting_of(app: Any) -> Hosting:
     if not hasattr(state, STATE_NAME):
         setattr(state, STATE_NAME, Hosting())
     return cast("Hosting", getattr(state, STATE_NAME))
-
-
-def follow_lifespan(app: FastAPI, hosting: Hosting) -> None:
-    """Start the orchestrator before the app's own lifespan begins, and stop it after that has ended."""
-    inner = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def lifespan(scope_app: Any) -> AsyncIterator[Any]:
-        await hosting.start()
-        try:
-            async with inner(scope_app) as state:
-                yield state
-        finally:
-            await hosting.stop()
-
-    app.router.lifespan_context = lifespan
 
 
 async def get_orchestrator(connection: HTTPConnection) -> UnifiedOrchestrator:

@@ -11,7 +11,7 @@ from vera_orchestrator.engine.base import PlainEngine
 from vera_orchestrator.enums import WorkerStatus
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.factory import make_journal
-from vera_orchestrator.models import Task, TaskResult, WorkerConfig
+from vera_orchestrator.models import Task, TaskRequirements, TaskResult, WorkerConfig
 from vera_orchestrator.routing import TaskRouter
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.runtime.parts import Outside
@@ -21,7 +21,7 @@ from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 Behaviour = Callable[[Task], Awaitable[TaskResult]]
 
 
@@ -105,6 +105,11 @@ class Failing(Scripted):
 async def echo(task: Task) -> TaskResult:
     """Succeed with the payload's `data`."""
     return TaskResult(success=True, data=task.payload.get("data"))
+
+
+def needs(*capabilities: str, **more: Any) -> TaskRequirements:
+    """Return the requirement of these capabilities."""
+    return TaskRequirements(worker_capabilities=list(capabilities), **more)
 
 
 async def _raise(task: Task) -> TaskResult:

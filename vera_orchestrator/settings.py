@@ -65,6 +65,9 @@ class OrchestratorConfig(BaseSettings):
     # the life of a task
     auto_start: bool = Field(True, description="Start the orchestrator when a task is submitted to a stopped one.")
     age_step_seconds: float = Field(30, gt=0, description="Seconds of waiting that lift a task by one priority.")
+    freeze_garbage: bool = Field(
+        True, description="Spare what exists at start() from garbage collection (gc.freeze) until stop()."
+    )
     retry_delay_max_seconds: float = Field(300, gt=0, description="Longest delay before a retry, in seconds.")
     recovery_grace_seconds: float = Field(60, ge=0, description="Seconds a recovered task waits for a fitting worker.")
     unavailable_wait_seconds: float = Field(5, ge=0, description="Seconds to wait while fitting workers are away.")

@@ -16,7 +16,7 @@ class RequeueSuite:
         await journal.started(1, 1, at=5.0, worker_id="w")
         await journal.ended(failure(1, result=LARGE))
 
-        assert list(await journal.requeue_exhausted([1])) == [1]
+        assert list(await journal.requeue_failed([1])) == [1]
 
         assert await row(journal, 1) == task(1, batch=9, position=4)
         (claimed,) = await journal.claim(owner, [1])
@@ -24,17 +24,29 @@ class RequeueSuite:
         assert await journal.ended(ending(1, 2, result="short"))
         assert (await row(journal, 1)).result == "short"
 
-    async def test_only_exhausted_tasks_are_requeued(self, journal: Journal) -> None:
+    async def test_only_failed_and_cancelled_tasks_are_requeued(self, journal: Journal) -> None:
         await journal.add([task(key) for key in range(1, 6)])
         await journal.ended(ending(1))
-        await journal.ended(failure(2, exhausted=False))
+        await journal.ended(failure(2, status=TaskStatus.CANCELLED, exhausted=False))
         await journal.ended(failure(3))
         await journal.ended(failure(4))
 
-        assert list(await journal.requeue_exhausted([1, 2, 4, 5, 404])) == [4]
+        assert list(await journal.requeue_failed([1, 2, 4, 5, 404])) == [2, 4]
 
-        assert (await journal.counts()).by_status[TaskStatus.FAILED] == 2
+        assert (await journal.counts()).by_status[TaskStatus.FAILED] == 1
         assert (await journal.counts()).exhausted == 1
+
+    async def test_the_batch_of_a_requeued_task_goes_on(self, journal: Journal) -> None:
+        await journal.add([task(1, batch=7), task(2, batch=7, position=1)], batch(7))
+        await journal.ended(ending(1))
+        await journal.ended(failure(2))
+        await journal.batch_ended(7, TaskStatus.FAILED, 9.0)
+
+        await journal.requeue_failed([2])
+
+        reopened = await journal.batch_by_key(7)
+        assert reopened is not None
+        assert (reopened.status, reopened.completed_at) == (TaskStatus.RUNNING, None)
 
     async def test_a_task_whose_id_is_in_use_is_left_out(self, journal: Journal) -> None:
         await journal.add([task(1, id="same"), task(3, id="other")])
@@ -42,7 +54,7 @@ class RequeueSuite:
         await journal.ended(failure(3))
         await journal.add([task(2, id="same")])
 
-        assert list(await journal.requeue_exhausted([1, 3])) == [3]
+        assert list(await journal.requeue_failed([1, 3])) == [3]
 
         assert (await row(journal, 1)).status is TaskStatus.FAILED
 
@@ -51,20 +63,20 @@ class RequeueSuite:
             await journal.add([task(key, id="same")])
             await journal.ended(failure(key))
 
-        assert list(await journal.requeue_exhausted([1, 2])) == [2]
+        assert list(await journal.requeue_failed([1, 2])) == [2]
 
     async def test_a_task_that_was_not_stored_is_left_out(self, journal: Journal) -> None:
         await journal.add([task(1, store=False)])
         await journal.ended(failure(1, forget=True))
 
-        assert list(await journal.requeue_exhausted([1])) == []
+        assert list(await journal.requeue_failed([1])) == []
 
     async def test_hundreds_can_be_requeued_at_once(self, journal: Journal) -> None:
         await journal.add([task(key) for key in range(450)])
         for key in range(450):
             await journal.ended(failure(key))
 
-        assert list(await journal.requeue_exhausted(range(450))) == list(range(450))
+        assert list(await journal.requeue_failed(range(450))) == list(range(450))
 
 
 class PruneSuite:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.runtime.conftest import Make
-from tests.support import Gate, Scripted, echo, soon, until
+from tests.support import Gate, Scripted, echo, needs, soon, until
 from vera_orchestrator.enums import TaskPriority
 from vera_orchestrator.models import Task, TaskResult
 
@@ -29,19 +29,23 @@ async def test_while_one_task_holds_the_only_slot_the_others_wait_and_then_go_by
 
 async def test_the_orchestrators_own_limit_orders_tasks_of_different_workers(make: Make) -> None:
     gate = Gate(slots=10)
-    other = Scripted(worker_id="other", capabilities=["other"])
-    orchestrator = await make(gate, other, max_concurrent_tasks=1)
+    order: list[str] = []
+
+    async def note(task: Task) -> TaskResult:
+        order.append(task.id)
+        return await echo(task)
+
+    other = Scripted(note, "other", ["other"])
+    third = Scripted(note, "third", ["third"])
+    orchestrator = await make(gate, other, third, max_concurrent_tasks=1)
     await orchestrator.submit_task(Task(id="holder"))
     await gate.next()
-    await orchestrator.submit_task(Task(id="low", priority=TaskPriority.LOW))
-    await orchestrator.submit_task(
-        Task(id="high", priority=TaskPriority.HIGH, requirements={"worker_capabilities": ["other"]})  # pyright: ignore[reportArgumentType]
-    )
-    assert other.ran == []
+    await orchestrator.submit_task(Task(id="low", priority=TaskPriority.LOW, requirements=needs("third")))
+    await orchestrator.submit_task(Task(id="high", priority=TaskPriority.HIGH, requirements=needs("other")))
+    assert order == []
     gate.open()
-    await soon(orchestrator.wait_for("high"))
-    assert "low" not in gate.ran
     await soon(orchestrator.wait_for("low"))
+    assert order == ["high", "low"]
 
 
 async def test_under_a_steady_stream_of_urgent_tasks_a_background_task_still_runs(make: Make) -> None:
@@ -84,7 +88,7 @@ async def test_a_task_that_waits_for_a_busy_worker_never_hides_one_that_can_run(
     await gate.next()
     for _ in range(5):
         await orchestrator.submit_task(Task(priority=TaskPriority.CRITICAL))
-    late = Task(priority=TaskPriority.BACKGROUND, requirements={"worker_capabilities": ["free"]})  # pyright: ignore[reportArgumentType]
+    late = Task(priority=TaskPriority.BACKGROUND, requirements=needs("free"))
     await soon(orchestrator.submit_task(late, wait=True))
     assert free.ran == [late.id]
 

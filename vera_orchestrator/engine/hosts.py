@@ -24,6 +24,7 @@ EDGES = "after"
 
 Tasks = Mapping[str, PrefectTask[..., Any]]
 _current: ContextVar[Host | None] = ContextVar("vera_host", default=None)
+_ours: ContextVar[bool] = ContextVar("vera_ours", default=False)
 logger = logging.getLogger(__name__)
 
 
@@ -55,6 +56,7 @@ class Host:
         """Start the flow run; returns when it runs and raises what Prefect raises if it cannot."""
         context = settings.copy()
         context.run(_current.set, self)
+        context.run(_ours.set, True)
         self._task = asyncio.create_task(self._flow(**self._parameters, return_state=True), context=context)
         await asyncio.wait({self._task, self._opened}, return_when=asyncio.FIRST_COMPLETED)
         if not self._opened.done():
@@ -80,6 +82,7 @@ class Host:
         if run is not None and run.flow_run is not None:
             self.flow_run_id = run.flow_run.id
         self.context = copy_context()
+        self.context.run(_ours.set, True)
 
     def show(self, slip: Slip) -> None:
         """Add a task run; it ends when its slip has an outcome."""
@@ -128,6 +131,11 @@ async def be_host() -> State[Any] | None:
     assert host is not None, "only a flow that a host started calls this"
     _current.set(None)  # a flow that is started by the work inside is not the host's
     return await host.inside()
+
+
+def is_ours() -> bool:
+    """Whether the current context is that of a host, its task runs, or their work."""
+    return _ours.get()
 
 
 def has_host() -> bool:

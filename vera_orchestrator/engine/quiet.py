@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from vera_orchestrator.engine.hosts import has_host
+from vera_orchestrator.engine.hosts import is_ours
 
 LOGGERS = ("prefect.engine", "prefect.flow_runs", "prefect.task_runs", "prefect.concurrency")
 MODULES = frozenset({"engine", "flow_engine", "task_engine", "_asyncio"})
@@ -18,7 +18,7 @@ class EngineChatter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is worth showing."""
-        return not (record.module in MODULES and record.levelno < logging.CRITICAL and has_host())
+        return not (record.module in MODULES and record.levelno < logging.CRITICAL and is_ours())
 
 
 def hush() -> EngineChatter:

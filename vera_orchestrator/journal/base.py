@@ -269,10 +269,11 @@ class Journal(ABC):
     # upkeep
 
     @abstractmethod
-    async def requeue_exhausted(self, keys: Collection[int]) -> Sequence[int]:
-        """Put failed tasks that are out of retries back to queued, with none used and no owner.
+    async def requeue_failed(self, keys: Collection[int]) -> Sequence[int]:
+        """Put failed and cancelled tasks back to queued, with no retry used and no owner; their batches go on.
 
-        Rows whose id another unfinished task has now are left out. Returns the keys that were requeued.
+        Rows whose id another unfinished task has now are left out, and those that were not to be stored: nothing is
+        left of them that could run. Returns the keys that were requeued.
         """
 
     @abstractmethod

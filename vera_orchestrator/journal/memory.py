@@ -288,16 +288,20 @@ class MemoryJournal(Journal):
 
     # upkeep
 
-    async def requeue_exhausted(self, keys: Collection[int]) -> Sequence[int]:
+    async def requeue_failed(self, keys: Collection[int]) -> Sequence[int]:
         """See the port; tasks with `store=False` are left out, as they have no payload any more."""
         self._check_open()
         requeued: list[int] = []
         for key in sorted(set(keys) & self._tasks.rows.keys(), reverse=True):
             row = self._tasks.rows[key]
             taken = row.id in self._tasks.unfinished_ids
-            if row.completed_at is not None and row.exhausted and row.store and not taken:
+            went_badly = row.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
+            if row.completed_at is not None and went_badly and row.store and not taken:
                 self._tasks.put(afresh(row))
                 requeued.append(key)
+                if row.batch in self._batches:
+                    reopened = replace(self._batches[row.batch], status=TaskStatus.RUNNING, completed_at=None)
+                    self._batches[row.batch] = reopened
         return sorted(requeued)
 
     async def prune(self, *, ended_before: float, keep: int, limit: int) -> int:

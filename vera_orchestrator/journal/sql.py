@@ -242,13 +242,13 @@ class SQLJournal(Journal):
 
     # upkeep
 
-    async def requeue_exhausted(self, keys: Collection[int]) -> Sequence[int]:
+    async def requeue_failed(self, keys: Collection[int]) -> Sequence[int]:
         """See the port; tasks with `store=False` are left out, as they have no payload any more."""
         newest_first = sorted(set(keys), reverse=True)
         requeued: list[int] = []
         for start in range(0, len(newest_first), REQUEUE_LIMIT):
             part = newest_first[start : start + REQUEUE_LIMIT]
-            requeued += await self._write(partial(upkeep.requeue_exhausted, keys=part))
+            requeued += await self._write(partial(upkeep.requeue_failed, keys=part))
         return sorted(requeued)
 
     async def prune(self, *, ended_before: float, keep: int, limit: int) -> int:

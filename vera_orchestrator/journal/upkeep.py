@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal.reading import chunks
-from vera_orchestrator.journal.schema import batches, finished, is_exhausted, results, tasks
+from vera_orchestrator.journal.schema import batches, finished, results, tasks
 
 
 def end_batch(connection: Connection, key: int, status: TaskStatus, at: float) -> None:
@@ -21,10 +21,10 @@ def note_flow_run(connection: Connection, key: int, flow_run_id: str) -> None:
     connection.execute(update(batches).where(batches.c.key == key).values(flow_run_id=flow_run_id))
 
 
-def requeue_exhausted(connection: Connection, keys: Collection[int]) -> Sequence[int]:
-    """Put failed tasks back to queued, the newest of an id first; return the keys of those that could be.
+def requeue_failed(connection: Connection, keys: Collection[int]) -> Sequence[int]:
+    """Put failed and cancelled tasks back to queued, the newest of an id first; return the keys of those that could be.
 
-    A task that was not to be stored has nothing left that could run again.
+    Their batches go on. A task that was not to be stored has nothing left that could run again.
     """
     other = tasks.alias()
     is_taken = select(other.c.key).where(other.c.id == tasks.c.id, other.c.completed_at.is_(None)).exists()
@@ -40,12 +40,19 @@ def requeue_exhausted(connection: Connection, keys: Collection[int]) -> Sequence
         "error": None,
         "result": None,
     }
+    went_badly = tasks.c.status.in_([TaskStatus.FAILED.value, TaskStatus.CANCELLED.value])
     requeued: list[int] = []
+    reopened: set[int] = set()
     for key in sorted(set(keys), reverse=True):
-        change = update(tasks).where(tasks.c.key == key, finished, is_exhausted, tasks.c.store.is_(True), ~is_taken)
-        if connection.execute(change.values(fresh)).rowcount:
+        change = update(tasks).where(tasks.c.key == key, finished, went_badly, tasks.c.store.is_(True), ~is_taken)
+        for batch in connection.execute(change.values(fresh).returning(tasks.c.batch)).scalars().all():
             connection.execute(delete(results).where(results.c.task == key))
             requeued.append(key)
+            if batch is not None:
+                reopened.add(batch)
+    for part in chunks(reopened):
+        again = {"status": TaskStatus.RUNNING.value, "completed_at": None}
+        connection.execute(update(batches).where(batches.c.key.in_(part)).values(again))
     return sorted(requeued)
 
 

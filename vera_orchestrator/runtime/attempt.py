@@ -46,6 +46,7 @@ class Attempts:
             result = await self._execute(task, worker)
         except VeraError as error:
             error.message = redact(error.message, opened.values)
+            error.args = (str(error),)
             raise
         if result.error is not None:
             result.error = redact(result.error, opened.values)
@@ -58,14 +59,14 @@ class Attempts:
         try:
             async with deadline:
                 result = await worker.execute_task(task)
+        except VeraError:  # first, as some of ours are TimeoutErrors too
+            raise
         except TimeoutError as error:
             if not deadline.expired():
                 raise TaskFailed(f"TimeoutError: {error}") from error
             raise TaskTimeout(
                 f"the attempt took longer than {limit:g} s.", remedy="Raise the task's timeout_seconds."
             ) from None
-        except VeraError:
-            raise
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
@@ -76,7 +77,8 @@ class Attempts:
         if not isinstance(given, TaskResult):
             raise TaskFailed(f"worker {worker.worker_id} returned {type(given).__name__}, not a TaskResult")
         elapsed = (time.perf_counter() - began) * 1000
-        return dataclasses.replace(result, execution_time_ms=elapsed, worker_id=worker.worker_id)
+        error = None if result.error is None else str(result.error)
+        return dataclasses.replace(result, error=error, execution_time_ms=elapsed, worker_id=worker.worker_id)
 
     def _limit(self, task: Task, worker: BaseWorker) -> float:
         limits = [task.timeout_seconds or min(self._settings.task_timeout_seconds, worker.config.timeout_seconds)]

@@ -12,16 +12,21 @@ from vera_orchestrator.quota import TokenBucket
 from vera_orchestrator.routing import Candidate, TaskRouter
 from vera_orchestrator.runtime.entry import Entry, Group
 from vera_orchestrator.settings import OrchestratorConfig
-from vera_orchestrator.workers.base import BaseWorker
+from vera_orchestrator.workers.base import USABLE, BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
 ANY_WORKER = "any worker"
+REACHABLE = USABLE | {WorkerStatus.STARTING, WorkerStatus.OVERLOADED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wait:
-    """Why a group cannot go on, what would change that (`tokens`), and when at the latest to look again (`until`)."""
+    """Why a group cannot go on, what would change that (`tokens`), and when at the latest to look again (`until`).
 
+    `group` is the group that it holds for, which may be another than the one the task was in.
+    """
+
+    group: Group
     status: TaskStatus
     reason: str
     tokens: frozenset[str]
@@ -110,10 +115,12 @@ class Capacity:
         self._seats: dict[str, Seat] = {}
         self._fitting: dict[Group, list[Seat]] = {}
         self._held: Counter[str] = Counter()
+        self._generation = 0
 
     def workers_changed(self) -> None:
         """Find out anew which workers fit which groups."""
         self._fitting.clear()
+        self._generation += 1
 
     def fitting(self, group: Group, now: float) -> list[Seat]:
         """Return the workers that have what a group needs, usable or not."""
@@ -143,18 +150,26 @@ class Capacity:
         group = entry.group
         for name, limit in self.slots(group).items():
             if self._held[name] >= limit:
-                return self.full(name, limit)
-        seats = [seat for seat in self.fitting(group, now) if seat.worker.accepts(entry.task)]
+                return self.full(group, name, limit)
+        fitting = self.fitting(group, now)
+        seats = [seat for seat in fitting if seat.worker.accepts(entry.task)]
         if not seats:
             return Wait(
+                group=group,
                 status=TaskStatus.WAITING_RESOURCES,
                 reason=f"no worker can run it: {describe(group)}",
                 tokens=frozenset({ANY_WORKER}),
                 nothing_fits=True,
             )
-        return self._route(entry, seats, now)
+        return self._route(entry, self._refined(group, fitting, seats), seats, now)
 
-    def _route(self, entry: Entry, seats: list[Seat], now: float) -> Seat | Wait:
+    def _refined(self, group: Group, fitting: list[Seat], seats: list[Seat]) -> Group:
+        accepted_by = None
+        if len(seats) < len(fitting):
+            accepted_by = (self._generation, frozenset(seat.worker.worker_id for seat in seats))
+        return group if accepted_by == group.accepted_by else group._replace(accepted_by=accepted_by)
+
+    def _route(self, entry: Entry, group: Group, seats: list[Seat], now: float) -> Seat | Wait:
         obstacles = {seat.worker.worker_id: seat.obstacle(now) for seat in seats}
         usable = [
             seat.candidate(entry.task, failed_before=entry.failed_on == seat.worker.worker_id, unusable=None)
@@ -167,11 +182,12 @@ class Capacity:
             return self._seats[ranked[0].worker_id]
         if usable:
             obstacles.update({one.worker_id: ("left out by the router", None) for one in usable})
-        return _why_not(seats, obstacles)
+        return _why_not(group, seats, obstacles)
 
-    def full(self, name: str, limit: int) -> Wait:
+    def full(self, group: Group, name: str, limit: int) -> Wait:
         """Return the wait for a slot of a limit."""
         return Wait(
+            group=group,
             status=TaskStatus.WAITING_RESOURCES,
             reason=f"the limit {name} of {limit} is reached",
             tokens=frozenset({f"slot:{name}"}),
@@ -203,16 +219,17 @@ class Capacity:
         return seat
 
 
-def _why_not(seats: list[Seat], obstacles: Mapping[str, tuple[str, float | None] | None]) -> Wait:
+def _why_not(group: Group, seats: list[Seat], obstacles: Mapping[str, tuple[str, float | None] | None]) -> Wait:
     reasons = {worker_id: why for worker_id, why in obstacles.items() if why is not None}
     times = [until for _, until in reasons.values() if until is not None]
     limited = any(reason == "at its rate limit" for reason, _ in reasons.values())
     return Wait(
+        group=group,
         status=TaskStatus.RATE_LIMITED if limited else TaskStatus.WAITING_RESOURCES,
         reason="; ".join(f"{worker_id} is {reason}" for worker_id, (reason, _) in list(reasons.items())[:5]),
         tokens=frozenset({ANY_WORKER, *(seat.token for seat in seats)}),
         until=min(times, default=None),
-        unreachable=not any(seat.worker.is_usable for seat in seats),
+        unreachable=not any(seat.worker.status in REACHABLE for seat in seats),
     )
 
 

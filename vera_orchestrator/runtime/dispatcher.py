@@ -7,10 +7,11 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 from vera_orchestrator.engine.base import Engine, Label, Outcome
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import LeaseLost, VeraError, WorkerUnavailable
+from vera_orchestrator.errors import LeaseLost, TaskFailed, VeraError, WorkerUnavailable
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import TaskResult, utcnow
 from vera_orchestrator.runtime.attempt import Attempts
@@ -31,6 +32,7 @@ class Dispatcher:
     """Holds the waiting tasks and starts those that can go.
 
     `no_worker` is called with an entry that nothing here can run; `lost` with one that another owner took over.
+    `active` holds the tasks that run, with the worker's seat; `unsettled` every step whose end is not yet committed.
     """
 
     def __init__(
@@ -59,9 +61,9 @@ class Dispatcher:
         self._unreachable_since: dict[Group, float] = {}
         self._woken = False
         self._held = True
-        self.active: set[Entry] = set()
+        self.active: dict[Entry, Seat] = {}
         self._slots_used = 0
-        self._endings: set[asyncio.Task[None]] = set()
+        self.unsettled: set[asyncio.Task[Any]] = set()
 
     @property
     def waiting(self) -> int:
@@ -152,6 +154,12 @@ class Dispatcher:
             self.withdraw(entry)
             self._no_worker(entry, wait)
             return
+        if wait.group != entry.group:
+            self.withdraw(entry)
+            entry.group = wait.group
+            entry.queued = True
+            self._push(entry)
+            return
         if wait.unreachable:
             since = self._unreachable_since.setdefault(entry.group, now)
             deadline = max(since, now - (time.time() - entry.entered)) + self._settings.unavailable_wait_seconds
@@ -183,9 +191,9 @@ class Dispatcher:
     def _start(self, entry: Entry, seat: Seat, now: float) -> None:
         self._capacity.take(entry, seat, now)
         self._slots_used += seat.worker.occupies_slot
-        self.active.add(entry)
+        self.active[entry] = seat
         if entry.held:
-            entry.execution = asyncio.create_task(self._start_with_slots(entry, seat))
+            self._follow(entry, seat, asyncio.create_task(self._start_with_slots(entry, seat)))
         else:
             self._launch(entry, seat)
 
@@ -203,7 +211,11 @@ class Dispatcher:
                 self._spawn_end(entry, entry.cancelled_by)
                 return
             name = next(iter(full))
-            self.block(entry, self._capacity.full(name, slots[name]), until=time.monotonic() + SLOT_RECHECK_SECONDS)
+            self.block(
+                entry,
+                self._capacity.full(entry.group, name, slots[name]),
+                until=time.monotonic() + SLOT_RECHECK_SECONDS,
+            )
             return
         self._launch(entry, seat)
 
@@ -211,18 +223,24 @@ class Dispatcher:
         task = entry.task
         label = Label(type=str(task.type), name=run_name(task), key=entry.key, batch=entry.batch)
         task.status, task.status_reason, task.started_at = TaskStatus.RUNNING, None, utcnow()
-        execution = self._engine.launch(label, lambda: self._live(entry, seat))
-        entry.execution = execution
-        execution.add_done_callback(lambda _: self._never_began(entry, seat) if entry.execution is execution else None)
+        self._follow(entry, seat, self._engine.launch(label, lambda: self._live(entry, seat)))
 
-    def _never_began(self, entry: Entry, seat: Seat) -> None:
-        """Clean up after an attempt that was cancelled before its first step."""
+    def _follow(self, entry: Entry, seat: Seat, execution: asyncio.Task[Any]) -> None:
+        entry.execution = execution
+        self.unsettled.add(execution)
+        execution.add_done_callback(lambda _: self._over(entry, seat, execution))
+
+    def _over(self, entry: Entry, seat: Seat, execution: asyncio.Task[Any]) -> None:
+        self.unsettled.discard(execution)
+        if entry.execution is not execution:
+            return
+        # it was cancelled before its first step
         self._free(entry, seat, worker_failed=None)
         if entry.cancelled_by is not None:
             self._spawn_end(entry, entry.cancelled_by)
 
     def _free(self, entry: Entry, seat: Seat, *, worker_failed: bool | None) -> None:
-        self.active.discard(entry)
+        self.active.pop(entry, None)
         entry.execution = None
         self._slots_used -= seat.worker.occupies_slot
         self.event(*self._capacity.give_back(entry, seat, time.monotonic(), worker_failed=worker_failed))
@@ -242,6 +260,9 @@ class Dispatcher:
             handed_back = error is None
         except VeraError as problem:
             error = problem
+        except Exception as problem:  # a fault of ours or a result of no sensible form: the task must end all the same
+            logger.exception("the attempt of task %s failed outside its worker", entry.task.id)
+            error = TaskFailed(f"{type(problem).__name__}: {problem}")
         return await self._after(entry, seat, result, error, handed_back=handed_back)
 
     async def _attempt(self, entry: Entry, seat: Seat) -> TaskResult:
@@ -263,6 +284,7 @@ class Dispatcher:
     ) -> Outcome:
         if handed_back:
             self._free(entry, seat, worker_failed=None)
+            await self._hand_back(entry)
             return Outcome(status=TaskStatus.CANCELLED, error="handed back: the orchestrator stops", again=True)
         if isinstance(error, LeaseLost):
             self._free(entry, seat, worker_failed=None)
@@ -276,6 +298,15 @@ class Dispatcher:
         await self._finish(entry, verdict, result)
         task = entry.task
         return Outcome(status=task.status, error=task.status_reason)
+
+    async def _hand_back(self, entry: Entry) -> None:
+        """Let the next owner run a task as if it had not been started; one that may not run twice stays as it is."""
+        if entry.task.max_retries == 0:
+            return
+        try:
+            await self._journal.give_up({entry.key: entry.fence})
+        except VeraError as error:  # then its next owner counts it as interrupted
+            logger.warning("task %s could not be handed back: %s", entry.task.id, error)
 
     def _judge(self, entry: Entry, seat: Seat, result: TaskResult | None, error: VeraError | None) -> Retry | End:
         limit, chance = self._settings.retry_delay_max_seconds, random.random()
@@ -338,6 +369,6 @@ class Dispatcher:
         self.withdraw(entry)
         entry.forget_timers()
         task = asyncio.create_task(self._finish(entry, end, None))
-        self._endings.add(task)
-        task.add_done_callback(self._endings.discard)
+        self.unsettled.add(task)
+        task.add_done_callback(self.unsettled.discard)
         return task

@@ -13,12 +13,17 @@ from vera_orchestrator.routing import needed_capabilities
 
 
 class Group(NamedTuple):
-    """Everything that decides whether waiting tasks can be admitted: those of one group stand or fall together."""
+    """Everything that decides whether waiting tasks can be admitted: those of one group stand or fall together.
+
+    `accepted_by` is set where not all workers with the capabilities accept the task: the generation of the workers when
+    that was found out, and those that do.
+    """
 
     type: str
     capabilities: frozenset[str]
     pinned: str | None
     concurrency_key: str | None
+    accepted_by: tuple[int, frozenset[str]] | None = None
 
 
 class Upstream(NamedTuple):

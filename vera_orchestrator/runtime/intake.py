@@ -45,7 +45,7 @@ class Intake:
         batch_id: str | None = None,
         position: int = 0,
     ) -> Draft:
-        """Return the draft of a checked task, and reset the task's own state.
+        """Return the draft of a checked task, which is left as it is.
 
         Raises InvalidPayload where something has no JSON form.
         """
@@ -68,9 +68,6 @@ class Intake:
             body_hash=self._body_hash(task) if idempotency_key else None,
             store=task.store,
         )
-        task.status, task.result, task.status_reason = TaskStatus.PENDING, None, None
-        task.started_at = task.completed_at = None
-        task.retry_count, task.submitted_at, task.batch_id = 0, to_datetime(now), batch_id
         entry = Entry(
             key=key,
             fence=row.fence,
@@ -78,11 +75,18 @@ class Intake:
             task=task,
             group=group_of(task),
             payload=task.payload,
-            entered=now,
+            entered=max(now, due_at or now),
             batch=batch,
             after=after,
         )
         return Draft(row=row, entry=entry)
+
+    @staticmethod
+    def begin(task: Task, submitted_at: float, batch_id: str | None = None) -> None:
+        """Give an accepted task the state in which every task begins, whatever it has been through before."""
+        task.status, task.result, task.status_reason = TaskStatus.PENDING, None, None
+        task.started_at = task.completed_at = None
+        task.retry_count, task.submitted_at, task.batch_id = 0, to_datetime(submitted_at), batch_id
 
     @staticmethod
     def _body_hash(task: Task) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from vera_orchestrator.journal.base import HistoryQuery
 from vera_orchestrator.models import Hook, ParallelBatch, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.codec import decode_task, to_datetime
+from vera_orchestrator.runtime.draining import drain
 from vera_orchestrator.runtime.parts import Outside, Parts, assemble
 from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.reading import Reading
@@ -36,6 +38,7 @@ class Orchestrator:
         self.router = given.router
         self.engine = given.engine
         self.is_running = False
+        self._is_stopping = False
         self._started_at: float | None = None
         self._changing = asyncio.Lock()
         self._reading = Reading(given.journal)
@@ -64,6 +67,10 @@ class Orchestrator:
             for worker in self.worker_registry.get_all_workers():
                 if not worker.is_usable:
                     await self.worker_registry.start_worker(worker)
+            if self.config.freeze_garbage:
+                # a full collection walks all modules, 100 ms with Prefect's, again and again under load
+                gc.collect()
+                gc.freeze()
             self._started_at = time.time()
             self.is_running = True
             self._parts.dispatcher.resume()
@@ -77,18 +84,21 @@ class Orchestrator:
         async with self._changing:
             if not self.is_running:
                 return
-            self.is_running = False
+            self.is_running, self._is_stopping = False, True
             parts = self._parts
             parts.dispatcher.hold()
             await parts.services.stop()
-            await self._drain(parts)
+            await drain(parts.dispatcher, self.config.drain_seconds)
             await parts.progress.settle_down()
+            self._is_stopping = False
             self._dismiss_waiters(parts)
             await self.engine.stop()
             for worker in self.worker_registry.get_all_workers():
                 await self.worker_registry.stop_worker(worker)
             await parts.ownership.leave()
             await self._given.journal.close()
+            if self.config.freeze_garbage:
+                gc.unfreeze()
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -101,16 +111,6 @@ class Orchestrator:
 
     def _assembled(self) -> Parts:
         return assemble(self._given, taken_over=self._taken_over, lost=self._given_up_for_dead)
-
-    async def _drain(self, parts: Parts) -> None:
-        running = {entry.execution for entry in parts.dispatcher.active if entry.execution is not None}
-        if running:
-            logger.info("waiting up to %g s for %d running tasks", self.config.drain_seconds, len(running))
-            _, late = await asyncio.wait(running, timeout=self.config.drain_seconds)
-            for execution in late:
-                execution.cancel()
-            if late:
-                await asyncio.wait(late)
 
     @staticmethod
     def _dismiss_waiters(parts: Parts) -> None:
@@ -136,21 +136,25 @@ class Orchestrator:
         async with self._changing:
             if not self.is_running:
                 return
+            self.is_running = False  # who asks for something meanwhile waits until this is over
             parts = self._parts
             parts.dispatcher.hold()
             await parts.services.stop()
-            for entry in parts.dispatcher.active:
-                if entry.execution is not None:
-                    entry.execution.cancel()
+            await drain(parts.dispatcher, 0)
             fresh = self._assembled()
             fresh.live.inherit(parts.live)
+            for state in parts.progress.batches:
+                fresh.progress.batches.add(state)
             await parts.ownership.leave()
             await fresh.ownership.join()
             self._parts = fresh
+            self.is_running = True
             fresh.dispatcher.resume()
             fresh.services.start()
 
     async def _ready(self) -> Parts:
+        if self._is_stopping:  # and the running tasks are waited for: one that asks must not wait in turn
+            raise OrchestratorStopped("the orchestrator is being stopped.", remedy="Start it again.")
         if not self.is_running:
             if not self.config.auto_start:
                 raise OrchestratorStopped("the orchestrator is not running.", remedy="Call start() first.")

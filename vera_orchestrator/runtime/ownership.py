@@ -56,7 +56,8 @@ class AliveFile:
 class Ownership:
     """The owner number of this process, its row keys, and the news of other owners.
 
-    `taken_over` is called after rows of a dead owner have been given up; `lost` when this owner itself was removed.
+    `taken_over` is called after rows of a dead owner have been given up, and when the first other owner is seen; `lost`
+    when this owner itself was removed.
     """
 
     def __init__(
@@ -127,8 +128,9 @@ class Ownership:
                 buried += 1
             else:
                 living.append(owner)
+        joined = bool(living) and not self._others
         self._others = living
-        if buried:
+        if buried or joined:  # from now on there may be rows that are for others to run
             self._taken_over()
 
     async def announce(self, workers: Sequence[BaseWorker]) -> None:

@@ -104,6 +104,7 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
         progress=progress,
         recovery=recovery,
     )
+    progress.look_elsewhere = services.want_claim
     return Parts(
         live=live,
         ownership=ownership,

@@ -6,12 +6,19 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from vera_orchestrator.engine.base import Engine, Label, Outcome
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import DependencyFailed, NoWorker, TaskCancelled, TaskExpired, VeraError
+from vera_orchestrator.errors import (
+    DependencyFailed,
+    JournalUnavailable,
+    NoWorker,
+    TaskCancelled,
+    TaskExpired,
+    VeraError,
+)
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.batches import Batches, BatchState, batch_status
@@ -25,6 +32,7 @@ from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.settings import OrchestratorConfig
 
+UNKNOWN_SECONDS = 1.0
 HINTS = {
     "llm_inference": "Register an LLM API with register_llm_api, or start Ollama and set ollama_url (VERA_OLLAMA_URL).",
     "ollama": "Start Ollama and set ollama_url (VERA_OLLAMA_URL).",
@@ -36,7 +44,10 @@ logger = logging.getLogger(__name__)
 
 
 class Progress:
-    """Keeps dependents, batches and waiters up to date. `attach` closes the circle with the dispatcher."""
+    """Keeps dependents, batches and waiters up to date. `attach` closes the circle with the dispatcher.
+
+    `look_elsewhere` is called when somebody here begins to wait for a task that this process is not in charge of.
+    """
 
     def __init__(
         self, *, settings: OrchestratorConfig, journal: Journal, engine: Engine, live: LiveTasks, ownership: Ownership
@@ -52,6 +63,7 @@ class Progress:
         self._references: Counter[int] = Counter()
         self._background: set[asyncio.Task[Any]] = set()
         self.batches = Batches()
+        self.look_elsewhere: Callable[[], None] = _ignore
         self.completed = 0
         self.failed = 0
         self.execution_time_ms = 0.0
@@ -70,8 +82,11 @@ class Progress:
         """Take charge of a committed task: it waits for `unmet`, then for `due_at`, then for its turn."""
         self._live.add(entry)
         self._references.update(upstream.key for upstream in entry.after)
-        self._limit_waiting(entry)
-        if unmet:
+        if self._limit_waiting(entry):
+            self.end(entry, _expired())
+        elif unmet:
+            if any(self._live.get(key) is None for key in unmet):
+                self.look_elsewhere()
             self._dependencies.add(entry.key, unmet)
             entry.task.status_reason = f"waits for {len(unmet)} tasks"
         elif due_at is not None and due_at > time.time():
@@ -89,21 +104,23 @@ class Progress:
         entry.delay = None
         self.dispatcher.enqueue(entry)
 
-    def _limit_waiting(self, entry: Entry) -> None:
+    def _limit_waiting(self, entry: Entry) -> bool:
+        """Return whether the task has waited for too long already, else see to it that it does not."""
         task = entry.task
         ends: list[float] = []
         if task.max_wait_seconds is not None:
             ends.append(entry.entered + task.max_wait_seconds)
         if task.expires_at is not None:
             ends.append(to_seconds(task.expires_at))
-        if ends:
-            delay = max(0.0, min(ends) - time.time())
+        if not ends:
+            return False
+        delay = min(ends) - time.time()
+        if delay > 0:
             entry.expiry = asyncio.get_running_loop().call_later(delay, self._expire, entry)
+        return delay <= 0
 
     def _expire(self, entry: Entry) -> None:
-        error = TaskExpired(
-            "the task waited longer than it may.", remedy="Raise max_wait_seconds or expires_at, or add workers."
-        )
+        error = _expired()
         if entry in self.dispatcher.active:
             entry.cancelled_by = error  # the attempt goes on; there will be no further one
         elif not entry.final:
@@ -118,6 +135,8 @@ class Progress:
         """Cancel a task, running or not; False if it has just ended."""
         if entry.final:
             return False
+        if isinstance(entry.cancelled_by, TaskCancelled):  # asked before: let the worker clean up in peace
+            return True
         error = TaskCancelled(reason)
         entry.cancelled_by = error
         if entry.execution is not None:
@@ -183,7 +202,7 @@ class Progress:
         for dependent in doomed:
             entry = self._live.get(dependent)
             if entry is not None and not entry.final:
-                self.end(entry, DependencyFailed(f"its dependency {task.id} {task.status}: {task.status_reason}"))
+                self.end(entry, dependency_failed(task))
 
     def _task_of_batch_ended(self, state: BatchState, key: int, task: Task) -> None:
         state.open.discard(key)
@@ -199,9 +218,13 @@ class Progress:
 
     async def _end_batch(self, state: BatchState) -> None:
         status = batch_status(state.tasks.values())
-        now = time.time()
-        await self._journal.batch_ended(state.key, status, now)
         state.batch.status = status
+        try:
+            await self._journal.batch_ended(state.key, status, time.time())
+        finally:  # how its tasks ended is in the journal in any case
+            self._close_batch(state, status)
+
+    def _close_batch(self, state: BatchState, status: TaskStatus) -> None:
         self.batches.drop(state)
         failures = [task for task in state.tasks.values() if task.status is TaskStatus.FAILED]
         error = f"{len(failures)} of {len(state.tasks)} tasks failed" if failures else None
@@ -221,6 +244,7 @@ class Progress:
         self._live.foreign[entry.key] = entry.task
         if entry.waiters:
             self._live.foreign_waiters.setdefault(entry.key, []).extend(entry.waiters)
+        self.look_elsewhere()
 
     def _let_go(self, entry: Entry) -> None:
         self._live.drop(entry)
@@ -236,11 +260,18 @@ class Progress:
         self.spawn(self._place(entry, wait))
 
     async def _place(self, entry: Entry, wait: Wait) -> None:
-        if await self._ownership.fits_elsewhere(entry.group):
-            await self._journal.give_up({entry.key: entry.fence})
-            self.hand_over(entry)
+        try:
+            elsewhere = await self._ownership.fits_elsewhere(entry.group)
+            if elsewhere and not entry.final:
+                await self._journal.give_up({entry.key: entry.fence})
+        except JournalUnavailable:
+            if not entry.final:
+                self.dispatcher.block(entry, wait, until=time.monotonic() + UNKNOWN_SECONDS)
             return
-        if entry.final:
+        if entry.final:  # cancelled meanwhile
+            return
+        if elsewhere:
+            self.hand_over(entry)
             return
         now = time.monotonic()
         if entry.adopted_at is not None and now < entry.adopted_at + self._settings.recovery_grace_seconds:
@@ -273,6 +304,23 @@ class Progress:
 def label_of(entry: Entry) -> Label:
     """Return what the record of an entry is called."""
     return Label(type=str(entry.task.type), name=run_name(entry.task), key=entry.key, batch=entry.batch)
+
+
+def dependency_failed(task: Task) -> DependencyFailed:
+    """Return the error for what depends on a task that did not succeed; down a chain it names the first cause."""
+    if task.result is not None and task.result.error_type == DependencyFailed.__name__ and task.status_reason:
+        return DependencyFailed(task.status_reason)
+    return DependencyFailed(f"its dependency {task.id} {task.status}: {task.status_reason}")
+
+
+def _expired() -> TaskExpired:
+    return TaskExpired(
+        "the task waited longer than it may.", remedy="Raise max_wait_seconds or expires_at, or add workers."
+    )
+
+
+def _ignore() -> None:
+    """Be told and do nothing."""
 
 
 def no_worker_error(entry: Entry) -> NoWorker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -10,14 +11,14 @@ from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import DependencyFailed, TaskInterrupted
 from vera_orchestrator.journal.base import Journal, TaskRow
-from vera_orchestrator.models import ParallelBatch
+from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.capacity import Capacity
-from vera_orchestrator.runtime.codec import decode_task, to_datetime
+from vera_orchestrator.runtime.codec import decode_task, to_datetime, to_seconds
 from vera_orchestrator.runtime.entry import Entry, Upstream, group_of
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
-from vera_orchestrator.runtime.progress import Progress, no_worker_error
+from vera_orchestrator.runtime.progress import Progress, dependency_failed, no_worker_error
 from vera_orchestrator.runtime.submission import decode_options, plan_of
 from vera_orchestrator.settings import OrchestratorConfig
 
@@ -87,14 +88,18 @@ class Recovery:
 
     async def adopt(self, rows: Sequence[TaskRow]) -> None:
         """Take charge of claimed rows."""
-        decoded = [(row, *decode_task(row)) for row in rows]
+        decoded = [(row, self._known(row.key, task), after) for row in rows for task, after in [decode_task(row)]]
         ours = {row.key for row in rows}
         upstream = await self._upstream(ours, [after for _, _, after in decoded])
         await self._adopt_batches({row.batch for row in rows if row.batch is not None})
-        for row, task, after in decoded:
+        await asyncio.gather(
+            *(self._count_interruption(row, task) for row, task, _ in decoded if row.status is TaskStatus.RUNNING)
+        )
+        for row, task, after in decoded:  # at one go: no task may end before those that wait for it are accepted
             state = self._progress.batches.get(row.batch)
             if state is not None:
                 state.tasks[row.key] = task
+                state.open.add(row.key)
             task.status_reason = None
             entry = Entry(
                 key=row.key,
@@ -103,12 +108,28 @@ class Recovery:
                 task=task,
                 group=group_of(task),
                 payload=task.payload,
-                entered=row.submitted_at,
+                entered=max(row.submitted_at, to_seconds(task.scheduled_at) if task.scheduled_at else 0.0),
                 batch=row.batch,
                 after=after,
                 adopted_at=time.monotonic(),
             )
             self._accept(row, entry, upstream, ours)
+
+    def _known(self, key: int, decoded: Task) -> Task:
+        """Return the task that somebody here has been watching, brought up to date, else the decoded one."""
+        task = self._live.foreign.get(key)
+        if task is None:
+            return decoded
+        task.status, task.result, task.retry_count = decoded.status, None, decoded.retry_count
+        task.started_at = task.completed_at = None
+        return task
+
+    async def _count_interruption(self, row: TaskRow, task: Task) -> None:
+        """Note a broken-off attempt in the journal, so that a task that kills its process does not do so for ever."""
+        task.retry_count += 1
+        task.status = TaskStatus.QUEUED
+        error = f"attempt {task.retry_count} was interrupted"
+        await self._journal.requeued(row.key, row.fence, due_at=None, retry_count=task.retry_count, error=error)
 
     def _accept(self, row: TaskRow, entry: Entry, upstream: dict[int, TaskRow], ours: Collection[int]) -> None:
         unmet: dict[int, bool] = {}
@@ -122,11 +143,8 @@ class Recovery:
             elif not before.status.is_final:
                 unmet[one.key] = one.needs_success
             elif one.needs_success and before.status is not TaskStatus.COMPLETED:
-                doom = f"its dependency {before.id} {before.status}: {before.error}"
+                doom = dependency_failed(decode_task(before)[0]).message
         interrupted = row.status is TaskStatus.RUNNING
-        if interrupted:
-            entry.task.retry_count += 1
-            entry.task.status = TaskStatus.QUEUED
         # accepted in any case, so that its end is told like any other
         if doom is not None:
             self._progress.accept_ended(entry, DependencyFailed(doom))

@@ -150,8 +150,9 @@ class Services:
         before = worker.status
         if healthy and not worker.is_usable and worker.status is not WorkerStatus.MAINTENANCE:
             worker.status, worker.status_reason = WorkerStatus.IDLE, None
-        elif not healthy and worker.is_usable:
-            worker.status, worker.status_reason = WorkerStatus.ERROR, worker.status_reason or reason
+        elif not healthy:
+            if worker.is_usable:
+                worker.status, worker.status_reason = WorkerStatus.ERROR, worker.status_reason or reason
             if worker.config.auto_restart:
                 await self._registry.start_worker(worker)
         if worker.status is not before:

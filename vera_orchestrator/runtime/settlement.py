@@ -62,7 +62,8 @@ class Settlement:
             text = encode_result(result, self._settings.max_result_bytes)
         except TaskFailed as problem:
             status, error = TaskStatus.FAILED, problem
-            result = _unsuccessful(dataclasses.replace(result, data=None, metrics={}), problem)
+            kept = TaskResult(success=False, execution_time_ms=result.execution_time_ms, worker_id=result.worker_id)
+            result = _unsuccessful(kept, problem)
             text = encode_result(result, self._settings.max_result_bytes)
         task = entry.task
         completed_at = utcnow()
@@ -122,6 +123,6 @@ def _unsuccessful(result: TaskResult, error: VeraError) -> TaskResult:
         result,
         success=False,
         error=str(error),
-        error_type=type(error).__name__,
-        retryable=error.retryable,
+        error_type=result.error_type or type(error).__name__,
+        retryable=error.retryable if result.retryable is None else result.retryable,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -55,6 +56,7 @@ class Submission:
         self._live = live
         self._ownership = ownership
         self._progress = progress
+        self._coming = 0
         self.submitted = 0
 
     async def task(self, task: Task) -> Accepted:
@@ -63,14 +65,15 @@ class Submission:
         Raises InvalidPayload, InvalidValue, UnknownDependency, QueueFull, DuplicateTaskId or IdempotencyConflict.
         """
         check_task(task)
-        self._make_room(1)
-        after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
-        draft = self._draft(task, time.time(), after)
-        since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
-        added = await self._journal.add((draft.row,), idempotent_since=since)
+        with self._room(1):
+            after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
+            draft = self._draft(task, time.time(), after)
+            since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
+            added = await self._journal.add((draft.row,), idempotent_since=since)
         if added.existing is not None:
             return Accepted(task_id=added.existing.id, existing=added.existing)
         self.submitted += 1
+        self._intake.begin(task, draft.row.submitted_at)
         self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
         return Accepted(task_id=task.id, entry=draft.entry)
 
@@ -89,7 +92,6 @@ class Submission:
         for task in tasks:
             check_task(task)
         edges = batch_edges(tasks, in_order=not options.execute_parallel)
-        self._make_room(len(tasks))
         now = time.time()
         batch = ParallelBatch(
             id=batch_id or str(uuid4()),
@@ -99,11 +101,11 @@ class Submission:
             status=TaskStatus.RUNNING,
             submitted_at=to_datetime(now),
         )
-        drafts = self._drafts(tasks, edges, batch, self._ownership.new_key(), now)
-        key = drafts[0].row.batch
-        assert key is not None
+        key = self._ownership.new_key()
         row = BatchRow(key=key, id=batch.id, options=orjson.dumps(options).decode(), submitted_at=now)
-        await self._journal.add([draft.row for draft in drafts], row)
+        with self._room(len(tasks)):
+            drafts = self._drafts(tasks, edges, batch, key, now)
+            await self._journal.add([draft.row for draft in drafts], row)
         self.submitted += len(drafts)
         state = BatchState(
             key=key,
@@ -113,6 +115,8 @@ class Submission:
         )
         self._progress.batches.add(state)
         self._engine.open_batch(plan_of(state, [draft.entry for draft in drafts], options.name))
+        for task in tasks:
+            self._intake.begin(task, now, batch.id)
         for draft in drafts:
             unmet = {upstream.key: upstream.needs_success for upstream in draft.entry.after}
             self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
@@ -153,13 +157,21 @@ class Submission:
             position=position,
         )
 
-    def _make_room(self, count: int) -> None:
-        if len(self._live) + count > self._settings.max_queued_tasks:
+    @contextmanager
+    def _room(self, count: int) -> Generator[None]:
+        """Keep room for tasks until they are accepted; raises QueueFull."""
+        waiting = len(self._live) - len(self._progress.dispatcher.active) + self._coming
+        if waiting + count > self._settings.max_queued_tasks:
             raise QueueFull(
-                f"{len(self._live):,} tasks wait already, {self._settings.max_queued_tasks:,} may.",
+                f"{waiting:,} tasks wait already, {self._settings.max_queued_tasks:,} may.",
                 remedy="Submit again later, or raise max_queued_tasks (VERA_MAX_QUEUED_TASKS).",
                 retry_after=1.0,
             )
+        self._coming += count
+        try:
+            yield
+        finally:
+            self._coming -= count
 
     async def _dependencies_of(self, task: Task) -> tuple[list[Upstream], dict[int, bool]]:
         """Return what a single task waits for, and the part of it that has not ended.
@@ -197,7 +209,9 @@ class Submission:
         earlier, _ = decode_task(row)
         if row.status.is_final and earlier.result is not None:
             return earlier.result
-        return await self._live.watch(row.key, earlier)
+        future = self._live.watch(row.key, earlier)
+        self._progress.look_elsewhere()
+        return await future
 
 
 def waiter_of(entry: Entry) -> asyncio.Future[TaskResult]:

@@ -28,12 +28,12 @@ KILL_SECONDS = 30
 class DockerWorker(BaseWorker):
     """Runs `docker_task` tasks, each in a container of its own that is removed afterwards.
 
-    A container has no network, no capabilities, a read-only root, 64 MiB in /tmp, the user 65534, and of the settings
-    `sandbox_memory_mb` and `sandbox_processes`; processors as many as the task asks for, else one. A command given as
-    text is split into words as a shell would; no shell runs it. A program that is not there exits with 127. Images are never pulled.
+    A container has no network, no capabilities, a read-only root, 64 MiB in /tmp, the user 65534, memory and processes
+    as `sandbox_memory_mb` and `sandbox_processes` say, and as many processors as the task asks for, else one. A command
+    given as text is split into words as a shell would, but no shell runs it. Images are never pulled.
 
     The result's data is what the command wrote to stdout; its metrics hold `exit_code`, `stderr`, `truncated_bytes` and
-    `oom_killed`. A command that exits with another code than 0 has failed for good.
+    `oom_killed`. A command that exits with another code than 0 has failed for good; 127 is a program that is not there.
     """
 
     def __init__(
@@ -54,9 +54,7 @@ class DockerWorker(BaseWorker):
         A Docker that comes later is taken up by `health_check`.
         """
         if self._containers is None:
-            from vera_orchestrator.workers.docker_engine import Containers  # the SDK takes 0.2 s to import
-
-            self._containers = Containers()
+            self._containers = await asyncio.to_thread(_containers)
         self.status = WorkerStatus.STARTING
         return await self.health_check()
 
@@ -89,8 +87,8 @@ class DockerWorker(BaseWorker):
     async def execute_task(self, task: Task) -> TaskResult:
         """Run the command to its end.
 
-        Raises InvalidPayload, NotConfigured for an image that Docker does not have, WorkerUnavailable without Docker, and
-        TaskFailed, which is retried, if Docker went away meanwhile.
+        Raises InvalidPayload, NotConfigured for an image that Docker does not have, WorkerUnavailable without Docker,
+        and TaskFailed, which is retried, if Docker went away meanwhile.
         """
         if self._containers is None:
             raise WorkerUnavailable("The worker is not started.", remedy="Call start() first.")
@@ -196,6 +194,12 @@ class DockerWorkerPool:
 
 def _cpus() -> int:
     return os.cpu_count() or 1
+
+
+def _containers() -> Containers:
+    from vera_orchestrator.workers.docker_engine import Containers  # the SDK takes 0.1 s to import
+
+    return Containers()
 
 
 def _forget(end: asyncio.Future[ContainerOutcome]) -> None:

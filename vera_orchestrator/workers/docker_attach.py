@@ -1,6 +1,6 @@
 """A container's output as it comes, by Docker's protocol for attached streams.
 
-The SDK has this too, but its way by `Upgrade` leaves the socket open until it is collected, and reads more slowly.
+The SDK has this too, but leaves the socket open until it is collected.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +12,18 @@ from typing import Any, cast
 
 from docker import APIClient
 from docker.errors import APIError, DockerException
-from docker.utils import kwargs_from_env
+from docker.utils import kwargs_from_env, parse_host
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from vera_orchestrator.errors import InvalidPayload, NotConfigured, TaskFailed, VeraError, WorkerUnavailable
 
 OWNER_LABEL = "vera.owner"
 WORKER_LABEL = "vera.worker"
+UNIX = "http+unix://"
 OWN_IMAGE = "vera-worker:latest"
 # what the SDK lets out when the daemon is away, goes away or is too slow
-UNREACHABLE = (DockerException, RequestException, OSError)
+UNREACHABLE = (DockerException, RequestException, HTTPError, OSError)
 # 404: there is none; 409: somebody else is removing it
 GONE = (404, 409)
 logger = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ class Containers:
     def connected(self) -> Generator[Any]:
         """Give a client for the block; raises WorkerUnavailable if Docker does not answer."""
         try:
+            _knock()
             client = APIClient(version="auto", **kwargs_from_env())  # which asks for the version
         except UNREACHABLE as error:
             raise unreachable(error) from error
@@ -114,6 +118,14 @@ def refusal(error: APIError, field_name: str) -> VeraError:
     if error.response is not None and 400 <= error.response.status_code < 500:  # pyright: ignore
         return InvalidPayload(f"Docker refuses it: {text}.", field=field_name)
     return TaskFailed(f"Docker failed: {text}.")
+
+
+def _knock() -> None:
+    """Raise OSError if nobody listens at Docker's socket: the SDK finds out too, but leaves its own socket open."""
+    address = str(parse_host(os.environ.get("DOCKER_HOST") or None))
+    if address.startswith(UNIX):
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(address.removeprefix(UNIX))
 
 
 def _machine() -> str | None:

@@ -80,8 +80,8 @@ class ContainerRun:
     def run(self) -> ContainerOutcome:
         """Make, start, follow and remove the container.
 
-        Raises NotConfigured for a missing image, InvalidPayload for what Docker refuses, WorkerUnavailable if Docker was
-        gone before the start, TaskFailed if it broke off later and TaskCancelled after an early `kill`.
+        Raises NotConfigured for a missing image, InvalidPayload for what Docker refuses, WorkerUnavailable if Docker
+        was gone before the start, TaskFailed if it broke off later and TaskCancelled after an early `kill`.
         """
         if self._killed.is_set():
             raise TaskCancelled("It was cancelled before its container was made.")

@@ -16,6 +16,11 @@ from vera_orchestrator.workers.base import BaseWorker
 class Batcher(Protocol):
     """What the worker needs of an orchestrator."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it is neither stopped nor on its way there."""
+        ...
+
     async def submit_batch(
         self,
         tasks: Sequence[Task],
@@ -79,7 +84,8 @@ class ParallelBatchWorker(BaseWorker):
         try:
             results = await self._batcher.wait_for_batch(batch_id)
         except BaseException:
-            await self._batcher.cancel_batch(batch_id)
+            if self._batcher.is_running:  # else this task and the inner batch go on after the next start
+                await self._batcher.cancel_batch(batch_id)
             raise
         return _combined(results, batch_id)
 

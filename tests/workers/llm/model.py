@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
-import xllamacpp
 
 WIDTH, FEED, HEADS, CONTEXT = 64, 128, 4, 2048
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
@@ -57,7 +57,8 @@ def write_model(path: Path) -> None:
 @contextmanager
 def llama_server(path: Path, *, key: str) -> Generator[str]:
     """Serve a model on a free port of loopback, for one key; gives the address."""
-    params: Any = xllamacpp.CommonParams()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
+    xllamacpp: Any = import_module("xllamacpp")  # has no types
+    params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.model_alias = {path.name}
     params.hostnames = ["127.0.0.1"]
@@ -68,6 +69,6 @@ def llama_server(path: Path, *, key: str) -> Generator[str]:
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
     params.api_keys = [key]
-    server: Any = xllamacpp.Server(params)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
+    server = xllamacpp.Server(params)
     yield server.listening_address
     del server  # ends its threads

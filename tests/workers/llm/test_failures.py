@@ -34,6 +34,7 @@ UNUSED = {
     "ContentFilterFinishReasonError",
     "APIWebhookValidationError",
     "RetryableError",
+    "WorkloadIdentityError",
 }
 # read as an answer that cannot be understood
 ODD_ANSWER = {"APIError", "APIResponseValidationError"}
@@ -43,10 +44,10 @@ CLIENTS = [(openai, openai_adapter.ERRORS), (anthropic, anthropic_adapter.ERRORS
 
 def errors_of(client: ModuleType) -> Iterator[type[Exception]]:
     """The public ones, and those that a client raises without showing them."""
-    for module in (client, import_module(f"{client.__name__}.{PLACES[client.__name__]}")):
-        for item in vars(module).values():
-            if inspect.isclass(item) and issubclass(item, Exception):
-                yield item
+    own = vars(import_module(f"{client.__name__}.{PLACES[client.__name__]}"))
+    for item in [*(getattr(client, name) for name in client.__all__), *own.values()]:
+        if inspect.isclass(item) and issubclass(item, Exception):
+            yield item
 
 
 @pytest.mark.parametrize(("client", "errors"), CLIENTS)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import ollama
 import pytest
 
 from tests.http.server import Handler, Seen, Server, free_port, serving
@@ -36,7 +37,8 @@ def worker_for(api_type: str, url: str) -> AnyWorker:
 
 
 def list_models(api_type: str, server: Server) -> None:
-    page: dict[str, Any] = {"models": [{"model": "m"}]} if api_type == "ollama" else {"data": [{"id": "m"}]}
+    installed = ollama.ListResponse(models=[ollama.ListResponse.Model(model="m")])
+    page: dict[str, Any] = installed.model_dump(mode="json") if api_type == "ollama" else {"data": [{"id": "m"}]}
     # the connection ends with the answer, so that a later request needs a new one
     server.routes[LIST_PATHS[api_type]] = lambda handler, _: handler.answer_json(page, headers={"Connection": "close"})
 

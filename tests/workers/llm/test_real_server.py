@@ -32,8 +32,9 @@ async def started(worker: LLMAPIWorker) -> AsyncGenerator[LLMAPIWorker]:
         await worker.stop()
 
 
-async def ask(worker: LLMAPIWorker, type_: TaskType = TaskType.LLM_REQUEST, **payload: Any) -> TaskResult:
-    return await worker.execute_task(Task(type=type_, payload={"max_tokens": 8, **payload}, timeout_seconds=30))
+async def ask(worker: LLMAPIWorker, **payload: Any) -> TaskResult:
+    task = Task(type=TaskType.LLM_REQUEST, payload={"max_tokens": 8, **payload}, timeout_seconds=30)
+    return await worker.execute_task(task)
 
 
 @both_kinds
@@ -67,12 +68,13 @@ async def test_no_system_prompt_is_dropped(api_type: str, llama: str) -> None:
     """Every added text costs its tokens, which the server counts; each is of one byte per token."""
     inputs: list[int] = []
     messages = [{"role": "user", "content": "hi"}]
+    payloads: list[dict[str, Any]] = [
+        {"messages": messages},
+        {"messages": messages, "system": "S" * 40},
+        {"messages": [{"role": "system", "content": "T" * 40}, *messages], "system": "S" * 40},
+    ]
     async with started(worker_for(api_type, llama)) as worker:
-        for more in (
-            {"messages": messages},
-            {"messages": messages, "system": "S" * 40},
-            {"messages": [{"role": "system", "content": "T" * 40}, *messages], "system": "S" * 40},
-        ):
+        for more in payloads:
             inputs.append((await ask(worker, **more)).metrics["input_tokens"])
     assert inputs[1] >= inputs[0] + 40
     assert inputs[2] >= inputs[1] + 40
@@ -89,9 +91,9 @@ async def test_a_prompt_beside_messages_is_the_last_word(api_type: str, llama: s
 @both_kinds
 async def test_background_cognition_becomes_a_prompt(api_type: str, llama: str) -> None:
     async with started(worker_for(api_type, llama)) as worker:
-        task = Task(type=TaskType.BACKGROUND_COGNITION, payload={"focus": "tests", "focus_board": {"ideas": ["a"]}})
+        task = Task(type=TaskType.BACKGROUND_COGNITION, payload={"focus": "tests", "max_tokens": 8})
         assert worker.accepts(task)
-        result = await ask(worker, task.type, **task.payload)  # pyright: ignore[reportArgumentType]
+        result = await worker.execute_task(task)
     assert result.success
     assert result.metrics["input_tokens"] > 100
 

@@ -115,7 +115,7 @@ class AnthropicAdapter(Adapter):
 
     async def answer(self, call: LLMCall, *, seconds: float) -> LLMAnswer:
         """Send the conversation; a temperature that the provider would refuse is left out and noted in `left_out`."""
-        left_out = call.temperature is not None and self._refuses_temperature
+        left_out = call.temperature is not None and self.refuses_temperature
         sampling = {} if call.temperature is None or left_out else {"temperature": call.temperature}
         create: Any = self._client.messages.with_raw_response.create
         with self._translated():
@@ -143,7 +143,8 @@ class AnthropicAdapter(Adapter):
         await self._client.close()
 
     @property
-    def _refuses_temperature(self) -> bool:
+    def refuses_temperature(self) -> bool:
+        """Whether the server takes no temperature."""
         # since the version of 2026-10-21 of its protocol the provider itself refuses it, at any value
         return self._client.base_url.host == "api.anthropic.com"
 

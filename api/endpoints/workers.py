@@ -1,0 +1,90 @@
+"""Workers: list, and register providers and nodes."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import SecretStr
+
+from api.endpoints.common import AnyOrchestrator, RunningOrchestrator
+from api.guard import GuardedRoute
+from api.models import LLMApiRegistration, ProblemBody, Registered, RemoteRegistration, Workers
+from api.responses import Json
+from BackgroundCognition.orchestrator import APIQuota, BaseWorker, RemoteWorker, WorkerRegistry
+from vera_orchestrator.errors import InvalidValue, NodeUnreachable
+
+router = APIRouter(route_class=GuardedRoute, tags=["workers"])
+
+
+@router.get("/workers/list", response_model=Workers)
+async def list_workers(orchestrator: AnyOrchestrator) -> Json:
+    """List the workers, with counts over all of them."""
+    return Json(orchestrator.worker_registry.to_dict())
+
+
+@router.post("/workers/llm-api/register", response_model=Registered)
+async def register_llm_api(body: LLMApiRegistration, orchestrator: RunningOrchestrator) -> Json:
+    """Add a cloud LLM API. Whether it answers and takes the key is shown as the worker's status."""
+    worker_id = await orchestrator.register_llm_api(
+        body.api_type,
+        body.api_key.get_secret_value(),
+        rate_limit_per_minute=body.rate_limit_per_minute,
+        cost_per_1k_tokens=body.cost_per_1k_tokens,
+        quota=quota_of(body),
+        base_url=body.base_url,
+        default_model=body.default_model,
+    )
+    return registered(orchestrator.worker_registry.require(worker_id))
+
+
+@router.post("/workers/remote/register", response_model=Registered, responses={502: {"model": ProblemBody}})
+async def register_remote(body: RemoteRegistration, orchestrator: RunningOrchestrator) -> Json:
+    """Add a remote compute node, if it can be reached."""
+    token = body.auth_token or SecretStr("")
+    worker = RemoteWorker(body.remote_url, worker_id=body.worker_id, auth_token=token)
+    await admit_node(orchestrator.worker_registry, worker)
+    return registered(worker)
+
+
+async def admit_node(registry: WorkerRegistry, worker: RemoteWorker) -> None:
+    """Register a node that can be used; one with the same id is replaced only then.
+
+    Raises NodeUnreachable, and InvalidValue if a worker of another kind has the id.
+    """
+    earlier = registry.get_worker(worker.worker_id)
+    if earlier is not None and not isinstance(earlier, RemoteWorker):
+        raise InvalidValue(
+            f"{worker.worker_id!r} is the id of a worker of another kind.",
+            field="worker_id",
+            remedy="Choose another id, or give none.",
+        )
+    await registry.start_worker(worker)
+    if not worker.is_usable:
+        reason = worker.status_reason
+        await registry.stop_worker(worker)
+        raise NodeUnreachable(
+            reason or "The node cannot be used.",
+            field="remote_url",
+            remedy="Start the node, check its address and token, and register it again.",
+        )
+    await registry.register(worker)
+
+
+def quota_of(body: LLMApiRegistration) -> APIQuota | None:
+    """Return the quota that a request names; the rate per minute is a limit of its own."""
+    limits = (body.quota_requests_per_day, body.quota_tokens_per_day, body.quota_cost_limit_per_day)
+    if all(limit is None for limit in limits):
+        return None
+    return APIQuota(
+        requests_per_minute=None,
+        requests_per_hour=None,
+        requests_per_day=body.quota_requests_per_day,
+        tokens_per_day=body.quota_tokens_per_day,
+        cost_limit_per_day=body.quota_cost_limit_per_day,
+    )
+
+
+def registered(worker: BaseWorker) -> Json:
+    """Answer that a worker was added, with how it stands."""
+    reason = f" ({worker.status_reason})" if worker.status_reason else ""
+    message = f"The worker is {worker.status}{reason}."
+    return Json({"worker_id": worker.worker_id, "status": "registered", "message": message})

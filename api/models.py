@@ -1,0 +1,181 @@
+"""Bodies of requests and answers. Fields that a request has beyond these are left aside."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
+
+
+def utf8(text: str) -> str:
+    """Return a text that has a form in UTF-8; JSON can also hold half a character of UTF-16, which has none.
+
+    Raises ValueError.
+    """
+    text.encode()
+    return text
+
+
+Text = Annotated[str, AfterValidator(utf8)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+WaitSeconds = Annotated[float, Field(ge=0, le=86_400)]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
+Priority = Annotated[Text | int, Field(description="critical, high, normal, low, background, or 0 to 4.")]
+
+WAIT_SECONDS = 60
+
+
+class TaskRequest(BaseModel):
+    """A task to run."""
+
+    type: Text
+    payload: dict[Text, Any] = Field(default_factory=dict)
+    priority: Priority = "normal"
+    max_retries: int = Field(default=3, ge=0, le=1_000_000)
+    metadata: dict[Text, Any] = Field(default_factory=dict)
+    id: Name | None = None
+    tags: list[Text] | None = None
+    depends_on: list[Text] | None = None
+    idempotency_key: Name | None = None
+    timeout_seconds: Seconds | None = None
+    requirements: dict[Text, Any] | None = None
+
+
+class ExecuteRequest(TaskRequest):
+    """A task to run and wait for, `wait_seconds` at most."""
+
+    wait_seconds: WaitSeconds = WAIT_SECONDS
+
+
+class LLMRequest(BaseModel):
+    """A prompt for a language model."""
+
+    prompt: Text
+    model: Text | None = None
+    system: Text | None = None
+    temperature: float | None = Field(default=0.7, ge=0, le=10)
+    prefer_ollama: bool = True
+    priority: Priority = "normal"
+    wait_seconds: WaitSeconds = WAIT_SECONDS
+
+
+class ToolRequest(BaseModel):
+    """A call of a registered tool."""
+
+    tool_name: Text
+    tool_input: dict[Text, Any] = Field(default_factory=dict)
+    priority: Priority = "normal"
+    wait_seconds: WaitSeconds = WAIT_SECONDS
+
+
+class LLMApiRegistration(BaseModel):
+    """A cloud LLM API; money in USD. What is None has no limit."""
+
+    api_type: Text
+    api_key: SecretStr = Field(min_length=1)
+    rate_limit_per_minute: PerMinute = 60
+    cost_per_1k_tokens: Money = 0.0
+    quota_requests_per_day: Count | None = None
+    quota_tokens_per_day: Count | None = None
+    quota_cost_limit_per_day: Money | None = None
+    base_url: Text | None = None
+    default_model: Text | None = None
+
+
+class RemoteRegistration(BaseModel):
+    """A remote compute node."""
+
+    remote_url: Text
+    worker_id: Name | None = None
+    auth_token: SecretStr | None = None
+
+
+class Health(BaseModel):
+    """Whether the orchestrator runs."""
+
+    status: Literal["healthy", "stopped"]
+    version: str
+
+
+class Submitted(BaseModel):
+    """A task that was accepted."""
+
+    task_id: str
+    status: Literal["submitted"]
+    message: str
+
+
+class Executed(BaseModel):
+    """What became of a task."""
+
+    task_id: str
+    success: bool
+    data: Any = None
+    error: str | None = None
+    metrics: dict[str, Any]
+    execution_time_ms: float
+    worker_id: str | None = None
+
+
+class LLMAnswer(BaseModel):
+    """The text of a language model."""
+
+    task_id: str
+    success: bool
+    response: str | None = None
+    error: str | None = None
+    metrics: dict[str, Any]
+
+
+class ToolAnswer(BaseModel):
+    """What a tool returned."""
+
+    task_id: str
+    success: bool
+    result: Any = None
+    error: str | None = None
+    metrics: dict[str, Any]
+
+
+class Waiting(BaseModel):
+    """A task that goes on; it had not ended within `wait_seconds`."""
+
+    task_id: str
+    status: str
+    message: str
+
+
+class History(BaseModel):
+    """Tasks, newest first."""
+
+    tasks: list[dict[str, Any]]
+    count: int
+
+
+class Registered(BaseModel):
+    """A worker that was added."""
+
+    worker_id: str
+    status: Literal["registered"]
+    message: str
+
+
+class Workers(BaseModel):
+    """All workers."""
+
+    workers: list[dict[str, Any]]
+    statistics: dict[str, Any]
+
+
+class ProblemBody(BaseModel):
+    """An error: the field at fault where there is one, and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None
+    remedy: str | None

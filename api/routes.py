@@ -1,0 +1,37 @@
+"""Puts the routes of an orchestrator into an app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from api import live
+from api.endpoints import status, tasks, workers
+from api.hosting import hosting_of
+from api.models import ProblemBody
+from BackgroundCognition.orchestrator import UnifiedOrchestrator
+
+PREFIX = "/api/v2/orchestrator"
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ProblemBody, "description": "An unknown type, priority or status."},
+    401: {"model": ProblemBody, "description": "A key is needed."},
+    422: {"model": ProblemBody, "description": "A field is missing or does not fit."},
+    503: {"model": ProblemBody, "description": "The orchestrator or its journal does not run."},
+}
+
+
+def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrchestrator | None = None) -> None:
+    """Serve an orchestrator under `prefix`; without one, one is made from the environment's settings.
+
+    It is started before the app's own lifespan and stopped after it, unless it runs already; where no lifespan runs,
+    the first request starts it. A second call adds the routes under another prefix. Raises InvalidValue if the app
+    serves another orchestrator.
+    """
+    hosting = hosting_of(app)
+    if orchestrator is not None:
+        hosting.use(orchestrator)
+    for router in (status.router, tasks.router, workers.router):
+        app.include_router(router, prefix=prefix, responses=ERRORS)
+    app.include_router(live.router, prefix=prefix)
+    hosting.follow_lifespan(app)

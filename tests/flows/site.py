@@ -1,0 +1,47 @@
+"""A web site for the tasks of the flow runs, whose behaviour a test can change."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from tests.flows.station import Station
+from tests.http.server import Handler, Seen
+from tests.support import PATIENCE
+
+
+class Site:
+    """A web site that counts: /part answers 1, /broken fails until it is mended, /slow answers when it is told to."""
+
+    def __init__(self, station: Station) -> None:
+        self.mended = threading.Event()
+        self.answering = threading.Event()
+        self.asked_slow = threading.Semaphore(0)
+        self.station = station
+        station.web.routes.update({"/part": self.part, "/sum": self.sum, "/broken": self.broken, "/slow": self.slow})
+
+    def url(self, path: str) -> str:
+        return f"{self.station.web.url}{path}"
+
+    def count(self, path: str) -> int:
+        return sum(seen.path.partition("?")[0] == path for seen in self.station.web.seen)
+
+    def part(self, handler: Handler, seen: Seen) -> None:
+        handler.answer_json({"value": 1})
+
+    def sum(self, handler: Handler, seen: Seen) -> None:
+        handler.answer_json(sum(seen.json()))
+
+    def broken(self, handler: Handler, seen: Seen) -> None:
+        handler.answer_json({}, status=200 if self.mended.is_set() else 500)
+
+    def slow(self, handler: Handler, seen: Seen) -> None:
+        self.asked_slow.release()
+        self.answering.wait(PATIENCE)
+        handler.answer_json("done")
+
+
+def get(url: str, **more: Any) -> dict[str, Any]:
+    return {"type": "api_request", "payload": {"url": url, **more}, "max_retries": 0}
+
+
