@@ -81,9 +81,8 @@ def main_job(api_url: str, *, with_code: bool) -> list[Task]:
     return tasks
 
 
-async def run(console: Console, *, keep: bool) -> int:
-    """Run the main job; return the exit status."""
-    home = Path(os.environ.get("VERA_HOME", ".vera")).absolute()
+async def run(console: Console, home: Path, *, keep: bool) -> int:
+    """Run the main job with its state in `home`; return the exit status."""
     with_code = await asyncio.to_thread(has_sandbox, console)
     console.print(f"State folder: {home}. Starting the Prefect server (the first time takes some seconds).")
     server = EmbeddedServer(home, retention_days=7, start_seconds=60)
@@ -98,7 +97,9 @@ async def run(console: Console, *, keep: bool) -> int:
         show_results(console, batch, skipped, INSTALL)
         console.print(f"Report: {config.workspace / REPORT}")
         if batch.flow_run_id:
-            console.print(f"The batch in Prefect's UI: {orchestrator.engine.run_url(batch.flow_run_id)}", soft_wrap=True)
+            console.print(
+                f"The batch in Prefect's UI: {orchestrator.engine.run_url(batch.flow_run_id)}", soft_wrap=True
+            )
             console.print(f"(The UI asks for the auth string: it is in {home / 'prefect' / 'auth'}.)", soft_wrap=True)
         if keep:
             console.print("Everything stays up. End it with Ctrl-C.")
@@ -135,7 +136,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the main job with everything embedded.")
     parser.add_argument("--keep", action="store_true", help="leave everything up afterwards, until Ctrl-C")
     arguments = parser.parse_args()
-    raise SystemExit(asyncio.run(run(Console(), keep=arguments.keep)))
+    home = Path(os.environ.get("VERA_HOME", ".vera")).absolute()
+    raise SystemExit(asyncio.run(run(Console(), home, keep=arguments.keep)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vera_orchestrator.engine.base import PlainEngine
 from vera_orchestrator.enums import WorkerStatus
@@ -92,7 +92,8 @@ class Failing(Scripted):
     """Fails the first `times` attempts of each task with what `fail` raises or returns; then succeeds."""
 
     def __init__(self, times: int = 1_000_000, fail: Behaviour | None = None, **more: Any) -> None:
-        super().__init__(self._maybe, **{"worker_id": "failing", **more})
+        options: dict[str, Any] = {"worker_id": "failing", **more}
+        super().__init__(self._maybe, **options)
         self._times = times
         self._fail = fail or _raise
         self.attempts: dict[str, int] = {}
@@ -154,7 +155,10 @@ def orchestrator(
     )
 
 
-async def soon(awaitable: Awaitable[Any]) -> Any:
+T = TypeVar("T")
+
+
+async def soon(awaitable: Awaitable[T]) -> T:
     """Wait for something that must come, and fail rather than hang if it does not."""
     return await asyncio.wait_for(awaitable, PATIENCE)
 
@@ -169,7 +173,7 @@ async def run(orchestrator: Orchestrator, task: Task) -> TaskResult:
 async def run_batch(orchestrator: Orchestrator, tasks: list[Task], **options: Any) -> list[TaskResult]:
     """Submit a batch and return its results."""
     results = await soon(orchestrator.submit_batch(tasks, wait=True, **options))
-    assert isinstance(results, list)
+    assert not isinstance(results, str)
     return results
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.objects import TaskRun, TaskRunResult
 
 from tests.flows.station import Station
 from vera_orchestrator.journal.base import Journal
@@ -34,6 +34,11 @@ def task_runs(station: Station, flow_run_id: UUID) -> dict[str, TaskRun]:
     return {run.name: run for run in station.ask(read)}
 
 
+def upstream_of(run: TaskRun) -> list[UUID]:
+    """Return the task runs that a task run has edges to."""
+    return [one.id for one in run.task_inputs["after"] if isinstance(one, TaskRunResult)]
+
+
 def result_of(station: Station, task_id: str) -> Any:
     row = station.look_up(lambda journal: journal.task(task_id))
     assert row is not None
@@ -49,5 +54,3 @@ def statuses(station: Station, batch_id: str) -> dict[str, str]:
         return {row.id: row.status.value for row in await journal.batch_tasks(batch.key)}
 
     return station.look_up(read)
-
-

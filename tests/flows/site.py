@@ -11,14 +11,19 @@ from tests.support import PATIENCE
 
 
 class Site:
-    """A web site that counts: /part answers 1, /broken fails until it is mended, /slow answers when it is told to."""
+    """A web site that counts its visits.
+
+    /part answers 1, /sum adds up; /broken fails until it is mended, /fragile fails once, /slow waits until it is told
+    to answer.
+    """
 
     def __init__(self, station: Station) -> None:
         self.mended = threading.Event()
         self.answering = threading.Event()
         self.asked_slow = threading.Semaphore(0)
         self.station = station
-        station.web.routes.update({"/part": self.part, "/sum": self.sum, "/broken": self.broken, "/slow": self.slow})
+        station.web.routes.update({"/part": self.part, "/sum": self.sum, "/broken": self.broken})
+        station.web.routes.update({"/fragile": self.fragile, "/slow": self.slow})
 
     def url(self, path: str) -> str:
         return f"{self.station.web.url}{path}"
@@ -35,6 +40,12 @@ class Site:
     def broken(self, handler: Handler, seen: Seen) -> None:
         handler.answer_json({}, status=200 if self.mended.is_set() else 500)
 
+    def fragile(self, handler: Handler, seen: Seen) -> None:
+        if self.count("/fragile") > 1:
+            handler.answer_json("mended")
+        else:
+            handler.answer_json({}, status=500)
+
     def slow(self, handler: Handler, seen: Seen) -> None:
         self.asked_slow.release()
         self.answering.wait(PATIENCE)
@@ -43,5 +54,3 @@ class Site:
 
 def get(url: str, **more: Any) -> dict[str, Any]:
     return {"type": "api_request", "payload": {"url": url, **more}, "max_retries": 0}
-
-

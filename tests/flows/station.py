@@ -51,6 +51,7 @@ class Command:
     def __init__(
         self, *arguments: str, environment: dict[str, str], folder: Path = ROOT, output: int = subprocess.PIPE
     ) -> None:
+        self._ended: Ended | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             env=environment,
@@ -63,17 +64,20 @@ class Command:
 
     def ended(self) -> Ended:
         """Wait for its end."""
-        output, _ = self._process.communicate(timeout=RUN_SECONDS)
-        return Ended(code=self._process.returncode, output=output)
+        if self._ended is None:
+            output, _ = self._process.communicate(timeout=RUN_SECONDS)
+            self._ended = Ended(code=self._process.returncode, output=output)
+        return self._ended
 
     def stop(self) -> None:
-        """End it, and its children with it."""
-        self._process.terminate()
-        try:
-            self._process.communicate(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
+        """End it, and its children with it, if it has not ended."""
+        if self._ended is None:
+            self._process.terminate()
+            try:
+                self._process.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.communicate()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import PrefectClient
 
-from tests.flows.station import Command, Ended, Station
-from tests.flows.seen import result_of, state_of, statuses, task_runs
+from tests.flows.seen import result_of, state_of, statuses, task_runs, upstream_of
 from tests.flows.site import Site, get
-from tests.support import PATIENCE, orchestrator, settings, soon
+from tests.flows.station import Command, Ended, Station
+from tests.support import PATIENCE, Scripted, orchestrator, settings, soon
 from vera_orchestrator.enums import TaskStatus, TaskType
 from vera_orchestrator.journal.base import Journal, OwnerRow, TaskRow
 from vera_orchestrator.models import Task, utcnow
@@ -24,31 +25,20 @@ from vera_orchestrator.workers.api_request import ApiRequestWorker
 BATCH = "report"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seeded:
-    """A task that was in the journal, without an owner, before any flow run."""
-
-    key: int
-    fence: int
-
-
 @pytest.fixture(scope="module")
-def stranger(station: Station) -> Seeded:
-    """A task of somebody else's that any worker for HTTP requests could run, in an hour."""
+def stranger(station: Station) -> TaskRow:
+    """A task of somebody else's without an owner, which the worker of any flow run could take charge of."""
 
-    async def submit() -> TaskRow | None:
-        config = settings(station.home)
-        async with orchestrator(station.home, ApiRequestWorker(config)) as other:
+    async def submit() -> None:
+        async with orchestrator(station.home, Scripted(capabilities=["tool_execution"])) as other:
+            payload = {"tool_name": "get_time"}
             later = utcnow() + timedelta(hours=1)
-            await other.submit_task(
-                Task(id="stranger", type=TaskType.API_REQUEST, payload={"url": "http://x.test"}, scheduled_at=later)
-            )
-        return None
+            await other.submit_task(Task(id="stranger", type=TaskType.TOOL_CALL, payload=payload, scheduled_at=later))
 
     asyncio.run(submit())
     row = station.look_up(lambda journal: journal.task("stranger"))
     assert row is not None and row.owner is None
-    return Seeded(key=row.key, fence=row.fence)
+    return row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +48,18 @@ class Runs:
     site: Site
     single: Command
     code: Command
+    fragile: Command
     batch: Command
     slow: Command
 
+    def stop(self) -> None:
+        """End the commands that nobody waited for."""
+        for command in (self.single, self.code, self.fragile, self.batch, self.slow):
+            command.stop()
+
 
 @pytest.fixture(scope="module")
-def runs(station: Station, stranger: Seeded) -> Runs:
+def runs(station: Station, stranger: TaskRow) -> Generator[Runs]:
     site = Site(station)
     tasks = [
         {"id": "first", **get(site.url("/part"))},
@@ -76,23 +72,22 @@ def runs(station: Station, stranger: Seeded) -> Runs:
         {"id": "broken", **get(site.url("/broken"))},
         {"id": "never", **get(site.url("/part")), "depends_on": ["broken"]},
     ]
-    payload = f'payload={{"url": "{site.url("/part")}"}}'
-    watched = ["--watch", "--watch-interval", "1"]
-    return Runs(
+    slow = {"id": "slow", "retry_delay_seconds": 0.01}
+    started = Runs(
         site=site,
         single=station.command(
-            *("prefect", "deployment", "run", "run-task/vera", "--param", "type=api_request", "--param", payload),
-            *watched,
+            *("prefect", "deployment", "run", "run-task/vera", "--watch", "--watch-interval", "1"),
+            *("--param", "type=api_request", "--param", f'payload={{"url": "{site.url("/part")}"}}'),
         ),
         code=station.start("run-task/vera", type="code_execution", payload={"code": "print(6 * 7)"}),
-        batch=station.start("run-batch/vera", tasks=tasks, batch_id=BATCH),
-        slow=station.start(
-            "run-task/vera",
-            type="api_request",
-            payload={"url": site.url("/slow")},
-            options={"id": "slow", "retry_delay_seconds": 0.01},
+        fragile=station.start(
+            "run-task/vera", type="api_request", payload={"url": site.url("/fragile")}, options={"max_retries": 0}
         ),
+        batch=station.start("run-batch/vera", tasks=tasks, batch_id=BATCH),
+        slow=station.start("run-task/vera", type="api_request", payload={"url": site.url("/slow")}, options=slow),
     )
+    yield started
+    started.stop()
 
 
 class TestDeploying:
@@ -102,17 +97,12 @@ class TestDeploying:
         assert [name for name in names if f"'{name}' successfully created" not in station.deployed.output] == []
 
     def test_schedules_are_inactive_until_somebody_wants_them(self, station: Station) -> None:
-        async def read(client: PrefectClient) -> dict[str, list[bool]]:
-            found = [
-                await client.read_deployment_by_name(f"{name}/vera") for name in ("background-cognition", "maintenance")
-            ]
-            return {
-                one.name + one.entrypoint: [schedule.active for schedule in one.schedules]
-                for one in found
-                if one.entrypoint
-            }
+        async def read(client: PrefectClient) -> list[bool]:
+            names = ("background-cognition/vera", "maintenance/vera")
+            deployments = [await client.read_deployment_by_name(name) for name in names]
+            return [schedule.active for deployment in deployments for schedule in deployment.schedules]
 
-        assert list(station.ask(read).values()) == [[False], [False]]
+        assert station.ask(read) == [False, False]
 
 
 @pytest.fixture(scope="module")
@@ -138,10 +128,18 @@ class TestSingleTasks:
         assert ended.code == 0, ended.output
         assert result_of(station, str(ended.flow_run_id)) == "42\n"
 
-    def test_a_task_of_somebody_else_is_left_alone(self, station: Station, single: Ended, stranger: Seeded) -> None:
+    def test_a_task_of_somebody_else_is_left_alone(self, station: Station, single: Ended, stranger: TaskRow) -> None:
         row = station.look_up(lambda journal: journal.task("stranger"))
-        assert row is not None
-        assert (row.key, row.owner, row.fence) == (stranger.key, None, stranger.fence)
+        assert row == stranger
+
+    def test_a_run_that_is_retried_in_prefect_runs_its_task_again(self, station: Station, runs: Runs) -> None:
+        failed = runs.fragile.ended()
+        assert failed.code == 1
+        assert station.command("prefect", "flow-run", "retry", str(failed.flow_run_id)).ended().code == 0
+        again = station.command("prefect", "flow-run", "watch", str(failed.flow_run_id)).ended()
+        assert again.code == 0, again.output
+        assert runs.site.count("/fragile") == 2
+        assert result_of(station, str(failed.flow_run_id)) == "mended"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,11 +174,8 @@ class TestBatches:
         self, station: Station, failed_batch: FailedBatch
     ) -> None:
         shown = task_runs(station, failed_batch.ended.flow_run_id)
-        by_id = {str(run.id): name for name, run in shown.items()}
-        edges = {
-            name: sorted(by_id[str(one.id)] for one in run.task_inputs["after"])
-            for name, run in shown.items()
-        }
+        by_id = {run.id: name for name, run in shown.items()}
+        edges = {name: sorted(by_id[one] for one in upstream_of(run)) for name, run in shown.items()}
         assert edges == {
             "api_request first": [],
             "tool_call second": [],

@@ -25,7 +25,8 @@ async def make(tmp_path: Path, database: dict[str, Any]) -> AsyncIterator[Make]:
     made: list[Orchestrator] = []
 
     async def start(*workers: BaseWorker, **more: Any) -> Orchestrator:
-        one = orchestrator(tmp_path / "state", *workers, **{"drain_seconds": 0, **database, **more})
+        options: dict[str, Any] = {"drain_seconds": 0, **database, **more}
+        one = orchestrator(tmp_path / "state", *workers, **options)
         made.append(one)
         await soon(one.start())
         return one
@@ -41,7 +42,8 @@ async def make_on_disk(tmp_path: Path) -> AsyncIterator[Make]:
     made: list[Orchestrator] = []
 
     async def start(*workers: BaseWorker, **more: Any) -> Orchestrator:
-        one = orchestrator(tmp_path / "state", *workers, **{"drain_seconds": 0, **more})
+        options: dict[str, Any] = {"drain_seconds": 0, **more}
+        one = orchestrator(tmp_path / "state", *workers, **options)
         made.append(one)
         await soon(one.start())
         return one

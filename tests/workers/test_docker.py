@@ -164,11 +164,15 @@ async def test_of_long_output_head_and_tail_are_kept(worker: DockerWorker) -> No
     assert result.metrics["truncated_bytes"] == 40_000
 
 
-async def test_a_flood_of_output_is_ended(worker: DockerWorker) -> None:
-    result = await run(worker, ["yes"])
+async def test_a_flood_of_output_is_ended(docker: Any, config: OrchestratorConfig) -> None:
+    del docker
+    worker = DockerWorker(config.model_copy(update={"sandbox_output_bytes": 200_000}))
+    assert await worker.start()
+    async with asyncio.timeout(30):
+        result = await run(worker, ["yes"])
     assert (result.success, result.retryable) == (False, False)
     assert "far more output" in str(result.error)
-    assert len(result.data) < 11_000
+    assert len(result.data) < 201_000
 
 
 async def test_a_cancelled_task_leaves_no_container(docker: Any, worker: DockerWorker) -> None:

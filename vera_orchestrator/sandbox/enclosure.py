@@ -106,7 +106,7 @@ class Bubblewrap:
                 covered=_covered(program, self.hidden),
             )
             inherited = [*descriptors.values(), status.write_end, block_read]
-            await process.start(command, stdin=stdin, pass_fds=inherited, user=self.user)
+            process.start(command, group=group, stdin=stdin, pass_fds=inherited, user=self.user)
         namespace = -1
         async with _or_killed(process):
             async with asyncio.timeout(START_SECONDS):
@@ -114,7 +114,8 @@ class Bubblewrap:
             if pid is not None:
                 namespace = os.pidfd_open(pid)
                 files.callback(os.close, namespace)
-                await asyncio.to_thread(group.join, pid)
+                if group.joinable:
+                    await asyncio.to_thread(group.join, pid)
                 if self.user is None:
                     set_limits(pid, program, gaps)
                 os.write(block_write, b"\n")
@@ -152,14 +153,16 @@ class Unprotected:
         process = Process(program.output_bytes)
         with contextlib.ExitStack() as ours:
             ours.callback(os.close, hold_read)
-            await process.start(
+            process.start(
                 ["/bin/sh", "-c", HELD_SHELL, "sandbox", str(stdin), *program.argv],
+                group=group,
                 stdin=hold_read,
                 folder=work if program.folder == WORK_FOLDER else Path(program.folder),
                 environment=BASE_ENVIRONMENT | {"HOME": str(work)} | dict(program.environment),
             )
         async with _or_killed(process):
-            await asyncio.to_thread(group.join, process.pid)
+            if group.joinable:
+                await asyncio.to_thread(group.join, process.pid)
             # The kernel would count the user's other processes, too.
             set_limits(process.pid, program, Gaps(memory=not self.cgroups.bounds("memory"), processes=False))
             os.write(hold_write, b"\n")

@@ -72,9 +72,9 @@ async def watch_memory(pid: int, limit: int) -> None:
     ten times a second, so that the sum may pass the limit for a moment.
     """
     while True:
+        await asyncio.sleep(LOOK_SECONDS)
         if await asyncio.to_thread(_uses_more, pid, limit):
             return
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _uses_more(pid: int, limit: int) -> bool:

@@ -10,19 +10,21 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from vera_orchestrator.sandbox.capture import HeadTail
+from vera_orchestrator.sandbox.cgroup import Cgroup
 from vera_orchestrator.sandbox.values import FLOOD_FACTOR, Ending
 
 PIPE_CLOSE_SECONDS = 1.0
+READ_BYTES = 256 * 1024
 
 
-class Process(asyncio.SubprocessProtocol):
+class Process:
     """A child process whose output is kept in part.
 
     `ended` gets the first reason to end it: its own exit, or one set from outside with `end`. It belongs to the loop
-    that runs when it is made.
+    that runs when it is made. It does without asyncio's subprocesses, which start a thread for each to wait in.
     """
 
     def __init__(self, output_bytes: int) -> None:
@@ -33,45 +35,62 @@ class Process(asyncio.SubprocessProtocol):
         self._flood = output_bytes * FLOOD_FACTOR
         self._closed: asyncio.Future[None] = self.loop.create_future()
         self._exited: asyncio.Future[None] = self.loop.create_future()
-        self._transport: asyncio.SubprocessTransport | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipes: dict[int, HeadTail] = {}
 
-    async def start(
+    def start(
         self,
         argv: Sequence[str],
         *,
+        group: Cgroup,
         stdin: int,
         pass_fds: Sequence[int] = (),
         folder: Path | None = None,
         environment: dict[str, str] | None = None,
         user: int | None = None,
     ) -> None:
-        """Start it in a session of its own; raises OSError.
+        """Start it in a session of its own, in the groups of version 1 from its birth; raises OSError.
 
         The kernel ends a child of bubblewrap with the thread that started it, so this must be the loop's own thread.
         """
         identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        await self.loop.subprocess_exec(
-            lambda: self,
-            *argv,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=tuple(pass_fds),
-            cwd=folder,
-            env=environment or {},
-            start_new_session=True,
-            **identity,
-        )
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as undo:
+            ends: list[int] = []
+            for stream in (self.out, self.err):
+                read_end, write_end = os.pipe()
+                undo.callback(os.close, read_end)
+                ours.callback(os.close, write_end)
+                os.set_blocking(read_end, False)
+                self._pipes[read_end] = stream
+                ends.append(write_end)
+            with group.births():
+                self._child = subprocess.Popen(
+                    argv,
+                    stdin=stdin,
+                    stdout=ends[0],
+                    stderr=ends[1],
+                    pass_fds=tuple(pass_fds),
+                    cwd=folder,
+                    env=environment or {},
+                    start_new_session=True,
+                    **identity,
+                )
+            undo.callback(self.kill)
+            exit_fd = os.pidfd_open(self._child.pid)
+            undo.pop_all()
+        self.loop.add_reader(exit_fd, self._exit, exit_fd)
+        for read_end, stream in self._pipes.items():
+            self.loop.add_reader(read_end, self._read, read_end, stream)
 
     @property
     def pid(self) -> int:
         """The id of the process that was started."""
-        return self._live.get_pid()
+        return self._live.pid
 
     @property
     def exit_code(self) -> int:
         """The exit code, 128 + n after signal n."""
-        code = self._live.get_returncode()
+        code = self._live.returncode
         assert code is not None, "the process still runs"
         return code if code >= 0 else 128 - code
 
@@ -88,35 +107,41 @@ class Process(asyncio.SubprocessProtocol):
     async def gone(self) -> None:
         """Wait until it has exited and its pipes are closed; pipes that somebody else holds open are left."""
         await self._exited
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PIPE_CLOSE_SECONDS):
-                await asyncio.shield(self._closed)
-        self._live.close()
+        if not self._closed.done():
+            await asyncio.wait({self._closed}, timeout=PIPE_CLOSE_SECONDS)
+        for read_end in list(self._pipes):
+            self._close(read_end)
 
     @property
-    def _live(self) -> asyncio.SubprocessTransport:
-        assert self._transport is not None, "the process was not started"
-        return self._transport
+    def _live(self) -> subprocess.Popen[bytes]:
+        assert self._child is not None, "the process was not started"
+        return self._child
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast(asyncio.SubprocessTransport, transport)
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
+    def _read(self, read_end: int, stream: HeadTail) -> None:
         """Keep what there is room for; end a program that floods."""
-        stream = self.out if fd == 1 else self.err
+        try:
+            data = os.read(read_end, READ_BYTES)
+        except BlockingIOError:
+            return
         stream.feed(data)
         if stream.seen > self._flood:
             self.end(Ending.FLOODED)
+        if not data:
+            self._close(read_end)
 
-    def process_exited(self) -> None:
-        """Note that the process is gone."""
+    def _close(self, read_end: int) -> None:
+        del self._pipes[read_end]
+        self.loop.remove_reader(read_end)
+        os.close(read_end)
+        if not self._pipes:
+            self._closed.set_result(None)
+
+    def _exit(self, exit_fd: int) -> None:
+        self.loop.remove_reader(exit_fd)
+        os.close(exit_fd)
+        self._live.wait()  # it is a zombie already: this takes its exit code
         self._exited.set_result(None)
         self.end(Ending.EXITED)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the pipes are closed, too."""
-        self._closed.set_result(None)
 
 
 class StatusPipe:

@@ -18,6 +18,8 @@ from vera_orchestrator.sandbox.values import Ending, SandboxOutcome, SandboxProg
 from vera_orchestrator.settings import OrchestratorConfig, SandboxMode
 
 REMOVE_TRIES = 50
+OWN_PROCESSES = 2
+"""Bubblewrap's own: one outside, which waits for the other, the first one inside."""
 INSTALL = "Install bubblewrap: apt-get install bubblewrap (dnf, pacman and apk have it under the same name)."
 ALLOW = (
     "Let this user make user namespaces: sysctl kernel.unprivileged_userns_clone=1, on Ubuntu also "
@@ -135,8 +137,8 @@ async def _run(
 ) -> SandboxOutcome:
     began = time.monotonic()
     cgroups = enclosure.cgroups
-    try:  # one process more, as one is bubblewrap's own
-        group = cgroups.create(memory_mb=program.memory_mb, processes=program.processes + 1)
+    try:
+        group = cgroups.create(memory_mb=program.memory_mb, processes=program.processes + OWN_PROCESSES)
     except OSError as error:
         raise TaskFailed(f"The sandbox did not start: {error}") from error
     try:

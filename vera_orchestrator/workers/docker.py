@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from vera_orchestrator.enums import TaskType, WorkerCapability, WorkerStatus
@@ -128,7 +127,7 @@ class DockerWorker(BaseWorker):
             await asyncio.wait([end])  # which, cancelled, leaves the thread at its work
         except asyncio.CancelledError:
             end.add_done_callback(_forget)
-            Thread(target=run.kill, name=f"{self.worker_id}-kill").start()  # waits for no other task's thread
+            run.kill_soon()
             await asyncio.wait([end], timeout=KILL_SECONDS)
             raise
         return end.result()

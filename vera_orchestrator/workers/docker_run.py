@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import shlex
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -75,7 +75,7 @@ class ContainerRun:
         self.name = f"vera-{uuid4().hex}"
         self._containers = containers
         self._spec = spec
-        self._killed = threading.Event()
+        self._killed = Event()
 
     def run(self) -> ContainerOutcome:
         """Make, start, follow and remove the container.
@@ -97,15 +97,14 @@ class ContainerRun:
         self._killed.set()
         try:
             with self._containers.connected() as client:
-                self._signal(client)
-        except WorkerUnavailable as error:
-            logger.warning("container %s could not be killed: %s", self.name, error)
-
-    def _signal(self, client: Any) -> None:
-        try:
-            client.kill(self.name)
-        except UNREACHABLE as error:  # not started yet (then _follow sees the flag), ended already, or Docker is gone
+                client.kill(self.name)
+        except (WorkerUnavailable, *UNREACHABLE) as error:
+            # not started yet (then _follow sees the flag), ended already, or Docker is gone
             logger.debug("container %s was not killed: %s", self.name, error)
+
+    def kill_soon(self) -> None:
+        """Kill it from a thread of its own: Docker answers only when all output was read, which others are at."""
+        Thread(target=self.kill, name=f"kill-{self.name}").start()
 
     def _create(self, client: Any) -> None:
         spec = self._spec
@@ -135,8 +134,8 @@ class ContainerRun:
         try:
             client.start(self.name)
             if self._killed.is_set():  # a kill that came before the start has found nothing to kill
-                self._signal(client)
-            flooded = self._read(client, response, stdout, stderr)
+                self.kill_soon()
+            flooded = self._read(response, stdout, stderr)
             exit_code = client.wait(self.name, timeout=None)["StatusCode"]
             state = client.inspect_container(self.name)["State"]
         except APIError as error:
@@ -154,14 +153,14 @@ class ContainerRun:
             flooded=flooded,
         )
 
-    def _read(self, client: Any, response: Response, stdout: HeadTail, stderr: HeadTail) -> bool:
+    def _read(self, response: Response, stdout: HeadTail, stderr: HeadTail) -> bool:
         """Read to the end; return whether it was so much that the container was killed."""
         flooded = False
         for source, data in frames(response):
             (stderr if source == STDERR else stdout).feed(data)
             if not flooded and stdout.seen + stderr.seen > FLOOD_FACTOR * self._spec.output_bytes:
                 flooded = True
-                self._signal(client)
+                self.kill_soon()
         return flooded
 
 
