@@ -40,7 +40,7 @@ def show_results(console: Console, batch: ParallelBatch, skipped: Sequence[str],
     """Show what became of the tasks of a batch, and which steps were left out and why."""
     table = Table(title="The main job")
     for column in ("task", "worker", "time", "status", "result"):
-        table.add_column(column, no_wrap=column != "result")
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
     for task in batch.tasks:
         result = task.result
         time = f"{result.execution_time_ms:,.1f} ms" if result else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from BackgroundCognition.orchestrator import OrchestratorConfig, Task, TaskPriority, TaskType, UnifiedOrchestrator
-from examples.display import show_progress, show_results
+from examples.display import REFRESH_SECONDS, show_progress, show_results
 from examples.sandbox_setup import INSTALL, has_sandbox
 from vera_orchestrator.engine.server import EmbeddedServer, ServerAddress
 from vera_orchestrator.models import ParallelBatch
@@ -36,6 +36,7 @@ kind = type(answer).__name__
 print(f"{kind} with {len(answer)} entries, {len(text):,} characters: {', '.join(sorted(answer)[:4])} ...")
 """
 REPORT = "report.md"
+SHOWN_SECONDS = 10
 
 
 def main_job(api_url: str, *, with_code: bool) -> list[Task]:
@@ -114,9 +115,13 @@ async def _run_batch(
     batch_id = await orchestrator.submit_batch(main_job(api_url, with_code=with_code), name="main job")
     assert isinstance(batch_id, str)
     await show_progress(console, orchestrator, batch_id)
-    batch = await orchestrator.get_batch(batch_id)
-    assert batch is not None
-    return batch
+    deadline = asyncio.get_running_loop().time() + SHOWN_SECONDS
+    while True:  # a short batch can end before its flow run exists
+        batch = await orchestrator.get_batch(batch_id)
+        assert batch is not None
+        if batch.flow_run_id or asyncio.get_running_loop().time() > deadline:
+            return batch
+        await asyncio.sleep(REFRESH_SECONDS)
 
 
 async def _until_interrupted() -> None:
