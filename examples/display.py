@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
@@ -38,15 +39,23 @@ def _states(batch: ParallelBatch) -> Table:
 
 def show_results(console: Console, batch: ParallelBatch, skipped: Sequence[str], remedy: str) -> None:
     """Show what became of the tasks of a batch, and which steps were left out and why."""
-    table = Table(title="The main job")
-    for column in ("task", "worker", "time", "status", "result"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
-    for task in batch.tasks:
-        result = task.result
-        time = f"{result.execution_time_ms:,.1f} ms" if result else ""
-        table.add_row(task.id, result.worker_id if result else "", time, _status(task), _shortened(task))
-    for name in skipped:
-        table.add_row(name, "", "", "[yellow]skipped[/]", f"no sandbox; install it with: {remedy}")
+    rows = [
+        (
+            task.id,
+            (task.result.worker_id or "") if task.result else "",
+            f"{task.result.execution_time_ms:,.1f} ms" if task.result else "",
+            str(task.status),
+            _result(task),
+        )
+        for task in batch.tasks
+    ]
+    rows += [(name, "", "", "skipped", f"no sandbox; install it with: {remedy}") for name in skipped]
+    table = Table(title="The main job", expand=True)
+    for place, column in enumerate(("task", "worker", "time", "status")):
+        table.add_column(column, no_wrap=True, min_width=max(len(row[place]) for row in rows))
+    table.add_column("result", no_wrap=True, overflow="ellipsis", ratio=1)
+    for task, worker, time, status, result in rows:
+        table.add_row(task, worker, time, f"[{COLOURS.get(status, 'yellow')}]{status}[/]", escape(result))
     console.print(table)
 
 
@@ -54,8 +63,8 @@ def _status(task: Task) -> str:
     return f"[{COLOURS.get(task.status, 'white')}]{task.status}[/]"
 
 
-def _shortened(task: Task, limit: int = 90) -> str:
+def _result(task: Task) -> str:
+    """Return a task's result, or why it has none, on one line."""
     if task.result is None:
         return ""
-    text = " ".join(str(task.result.data if task.result.success else task.result.error).split())
-    return (text if len(text) <= limit else text[: limit - 1] + "…").replace("[", r"\[")
+    return " ".join(str(task.result.data if task.result.success else task.result.error).split())
