@@ -17,6 +17,7 @@ from vera_orchestrator.settings import OrchestratorConfig, PrefectMode
 from vera_orchestrator.tools import ToolRegistry, register_builtins, register_entry_points
 from vera_orchestrator.workers.api_request import ApiRequestWorker
 from vera_orchestrator.workers.code_execution import CodeExecutionWorker
+from vera_orchestrator.workers.docker import DockerWorker
 from vera_orchestrator.workers.registry import WorkerRegistry, installed_worker_kinds
 from vera_orchestrator.workers.tool_call import ToolCallWorker
 
@@ -80,6 +81,8 @@ def _workers(config: OrchestratorConfig, tools: ToolRegistry) -> WorkerRegistry:
     registry.add(ApiRequestWorker(config))
     registry.add(ToolCallWorker(config, tools))
     registry.add(CodeExecutionWorker(config))
+    for number in range(1, config.docker_pool_size + 1):
+        registry.add(DockerWorker(config, f"docker-{number}"))
     for factory in installed_worker_kinds().values():
         registry.add(factory(config))
     return registry

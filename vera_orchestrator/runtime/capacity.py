@@ -226,10 +226,20 @@ def _why_not(group: Group, seats: list[Seat], obstacles: Mapping[str, tuple[str,
     return Wait(
         group=group,
         status=TaskStatus.RATE_LIMITED if limited else TaskStatus.WAITING_RESOURCES,
-        reason="; ".join(f"{worker_id} is {reason}" for worker_id, (reason, _) in list(reasons.items())[:5]),
+        reason=_in_words({worker_id: reason for worker_id, (reason, _) in reasons.items()}),
         tokens=frozenset({ANY_WORKER, *(seat.token for seat in seats)}),
         until=min(times, default=None),
         unreachable=not any(seat.worker.status in REACHABLE for seat in seats),
+    )
+
+
+def _in_words(reasons: Mapping[str, str]) -> str:
+    """Return which workers are what, those of one kind together."""
+    workers: dict[str, list[str]] = {}
+    for worker_id, reason in reasons.items():
+        workers.setdefault(reason, []).append(worker_id)
+    return "; ".join(
+        f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'} {reason}" for reason, ids in list(workers.items())[:5]
     )
 
 

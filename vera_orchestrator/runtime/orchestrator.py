@@ -64,9 +64,8 @@ class Orchestrator:
             await self._given.journal.open()
             await self._parts.ownership.join()
             await self.engine.start()
-            for worker in self.worker_registry.get_all_workers():
-                if not worker.is_usable:
-                    await self.worker_registry.start_worker(worker)
+            idle = [worker for worker in self.worker_registry.get_all_workers() if not worker.is_usable]
+            await asyncio.gather(*(self.worker_registry.start_worker(worker) for worker in idle))
             if self.config.freeze_garbage:
                 # a full collection walks all modules, 100 ms with Prefect's, again and again under load
                 gc.collect()

@@ -166,7 +166,9 @@ class Recovery:
             row = await self._journal.batch_by_key(key)
             if row is None:
                 continue
-            rows = await self._journal.batch_tasks(key)
+            keys_of_tasks = [one.key for one in await self._journal.batch_tasks(key)]
+            known = await self._journal.rows(keys_of_tasks)  # with the results of those that have ended
+            rows = [known[one] for one in keys_of_tasks if one in known]
             options = decode_options(row.options)
             tasks = {one.key: decode_task(one)[0] for one in rows}
             batch = ParallelBatch(

@@ -140,6 +140,7 @@ class Services:
         return True
 
     async def _check(self, worker: BaseWorker) -> None:
+        before = worker.status
         try:
             healthy = await asyncio.wait_for(worker.health_check(), HEALTH_CHECK_SECONDS)
             reason = "the health check failed"
@@ -147,7 +148,6 @@ class Services:
             healthy, reason = False, f"the health check took longer than {HEALTH_CHECK_SECONDS:g} s"
         except Exception as error:  # a worker of somebody else's may raise anything
             healthy, reason = False, f"the health check failed: {type(error).__name__}: {error}"
-        before = worker.status
         if healthy and not worker.is_usable and worker.status is not WorkerStatus.MAINTENANCE:
             worker.status, worker.status_reason = WorkerStatus.IDLE, None
         elif not healthy:

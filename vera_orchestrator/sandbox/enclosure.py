@@ -16,10 +16,10 @@ from pathlib import Path
 from vera_orchestrator.errors import NotConfigured, TaskFailed
 from vera_orchestrator.sandbox.cgroup import Cgroup, Cgroups
 from vera_orchestrator.sandbox.command import NOBODY, PASSWD, bubblewrap_command
-from vera_orchestrator.sandbox.layout import Interpreter, host_layout
+from vera_orchestrator.sandbox.layout import Interpreter, Layout
 from vera_orchestrator.sandbox.limits import Gaps, limiting_command, set_limits
 from vera_orchestrator.sandbox.process import Process, StatusPipe
-from vera_orchestrator.sandbox.values import BASE_ENVIRONMENT, WORK_FOLDER, SandboxProgram, as_bytes
+from vera_orchestrator.sandbox.values import BASE_ENVIRONMENT, WORK_FOLDER, Ending, SandboxProgram, as_bytes
 
 START_SECONDS = 10.0
 HELD_SHELL = 'read -r go && stdin=$1 && shift && exec "$@" <"$stdin"'
@@ -66,11 +66,13 @@ class Enclosed:
 class Bubblewrap:
     """How bubblewrap is used on this host: which one, with which Python, as which user, with which groups.
 
-    `user` is the host's user that runs it (None: this process's own); `hidden` folders are shown to no program.
+    `layout` is the part of the host that it shows, which does not change while this process lives. `user` is the host's
+    user that runs it (None: this process's own); `hidden` folders are shown to no program.
     """
 
     path: Path
     python: Interpreter
+    layout: Layout
     cgroups: Cgroups
     user: int | None = None
     hidden: tuple[Path, ...] = ()
@@ -82,7 +84,7 @@ class Bubblewrap:
         if self.user is not None:  # another user's processes are not ours to limit
             program = replace(program, argv=limiting_command(program, gaps))
         process = Process(program.output_bytes)
-        status = StatusPipe()
+        status = StatusPipe(lambda: process.end(Ending.EXITED))
         files.callback(status.close)
         block_read, block_write = os.pipe()
         files.callback(os.close, block_write)
@@ -98,7 +100,7 @@ class Bubblewrap:
             command = bubblewrap_command(
                 self.path,
                 program,
-                host_layout(self.python, self.hidden),
+                self.layout.covering(self.hidden),
                 files=descriptors,
                 status_fd=status.write_end,
                 block_fd=block_read,

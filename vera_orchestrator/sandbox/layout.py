@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import site
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -29,6 +29,11 @@ class Layout:
     links: tuple[tuple[str, str], ...]
     covered: tuple[Path, ...]
 
+    def covering(self, paths: tuple[Path, ...]) -> Layout:
+        """Return the layout with those of the folders covered, too, that exist by now and would be seen."""
+        seen = (path for path in paths if any(path.is_relative_to(folder) for folder in self.folders))
+        return replace(self, covered=(*self.covered, *(path for path in seen if path.is_dir())))
+
 
 def interpreters() -> list[Interpreter]:
     """Return this Python without its environment, then the system's; the first may be unreadable to other users."""
@@ -41,8 +46,8 @@ def interpreters() -> list[Interpreter]:
     return [python for python in dict.fromkeys((own, system)) if python.program.exists()]
 
 
-def host_layout(python: Interpreter, hidden: tuple[Path, ...]) -> Layout:
-    """Return the layout for this host and a Python; `hidden` folders stay invisible even inside a bound one."""
+def host_layout(python: Interpreter) -> Layout:
+    """Return the layout for this host and a Python, whose installed packages are covered."""
     folders = [Path("/usr")]
     links: list[tuple[str, str]] = []
     for name in SYSTEM_FOLDERS:
@@ -53,13 +58,9 @@ def host_layout(python: Interpreter, hidden: tuple[Path, ...]) -> Layout:
             folders.append(path)
     if python.prefix != Path("/") and not python.prefix.is_relative_to("/usr"):
         folders.append(python.prefix)
-    covered = tuple(path for path in (*python.packages, *hidden) if path.is_dir() and _is_beneath(path, folders))
-    return Layout(folders=tuple(folders), links=tuple(links), covered=covered)
+    layout = Layout(folders=tuple(folders), links=tuple(links), covered=())
+    return layout.covering(python.packages)
 
 
 def _packages(prefix: Path) -> tuple[Path, ...]:
     return tuple(Path(folder) for folder in site.getsitepackages([str(prefix)]))
-
-
-def _is_beneath(path: Path, folders: list[Path]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +145,13 @@ class Process:
 
 
 class StatusPipe:
-    """What bubblewrap tells while it runs: one JSON object a line, first the process id, last the exit code."""
+    """What bubblewrap tells while it runs: one JSON object a line, first the process id, last the exit code.
 
-    def __init__(self) -> None:
+    `at_exit` is called when the code is there, when the program has ended and bubblewrap itself is about to.
+    """
+
+    def __init__(self, at_exit: Callable[[], None]) -> None:
+        self._at_exit = at_exit
         self._loop = asyncio.get_running_loop()
         self._read_end, self.write_end = os.pipe()
         os.set_blocking(self._read_end, False)
@@ -189,3 +193,5 @@ class StatusPipe:
             self._loop.remove_reader(self._read_end)
         if not self._first.done():
             self._first.set_result(None)
+        if "exit-code" in self._values():
+            self._at_exit()

@@ -12,7 +12,7 @@ from typing import Self
 from vera_orchestrator.errors import NotConfigured, TaskFailed
 from vera_orchestrator.sandbox.cgroup import Cgroup, Cgroups
 from vera_orchestrator.sandbox.enclosure import Bubblewrap, Enclosed, Unprotected, bubblewrap_user
-from vera_orchestrator.sandbox.layout import interpreters
+from vera_orchestrator.sandbox.layout import host_layout, interpreters
 from vera_orchestrator.sandbox.limits import watch_memory
 from vera_orchestrator.sandbox.values import Ending, SandboxOutcome, SandboxProgram
 from vera_orchestrator.settings import OrchestratorConfig, SandboxMode
@@ -82,6 +82,7 @@ class Sandbox:
                 candidate = Bubblewrap(
                     path=Path(found),
                     python=python,
+                    layout=host_layout(python),
                     cgroups=cgroups,
                     user=bubblewrap_user(cgroups),
                     hidden=self._hidden,
