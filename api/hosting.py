@@ -28,6 +28,7 @@ class Hosting:
 
     def __init__(self) -> None:
         self._orchestrator: UnifiedOrchestrator | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._started_here = False
         self._ended = False
@@ -72,10 +73,15 @@ class Hosting:
         """Return the orchestrator for a request, started by it if nobody else did."""
         orchestrator = self.orchestrator
         if not (orchestrator.is_running or self._ended):
-            await self.start()
-            if self._keeper is None or self._keeper.done():
-                self._keeper = asyncio.create_task(self._stop_with_the_loop(orchestrator), name="vera-keeper")
+            if self._starting is None or self._starting.done():
+                self._starting = asyncio.create_task(self._start_for_the_loop(), name="vera-start")
+            # one start for all requests that come meanwhile, and no caller's leaving ends it
+            await asyncio.shield(self._starting)
         return orchestrator
+
+    async def _start_for_the_loop(self) -> None:
+        orchestrator = await self.start()
+        self._keeper = asyncio.create_task(self._stop_with_the_loop(orchestrator), name="vera-keeper")
 
     def follow_lifespan(self, app: FastAPI) -> None:
         """Start the orchestrator before the app's own lifespan begins, and stop it after that has ended."""

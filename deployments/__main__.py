@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     apply = commands.add_parser(
         "apply",
         help="create work pools, queues and limits that are missing",
-        description="Create what is missing, on the server in PREFECT_API_URL or else on the embedded of VERA_HOME.",
+        description="Create what is missing on the server in PREFECT_API_URL, else on the embedded one of VERA_HOME.",
     )
     apply.add_argument(
         "--pool",

@@ -1,8 +1,10 @@
 """The specified import surface."""
 
 from BackgroundCognition.orchestrator.origin import check_origin
+from vera_orchestrator.engine.foreign_logging import import_prefect
 
 check_origin()
+import_prefect()
 
 from BackgroundCognition.orchestrator.core import UnifiedOrchestrator  # noqa: E402
 from BackgroundCognition.orchestrator.resources import APIQuota, LLMAPIPool, ResourceManager  # noqa: E402

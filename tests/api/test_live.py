@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ async def listening(orchestrator: UnifiedOrchestrator) -> AsyncGenerator[str]:
         await serving
 
 
-async def status_where(socket: ClientConnection, wanted: Any) -> dict[str, Any]:
+async def status_where(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Return the next status that `wanted` is true of."""
     async with asyncio.timeout(20):
         while True:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ app = FastAPI()
 # Register orchestrator routes
 register_routes(app, prefix="/api/v2/orchestrator")
 """
+PATIENCE_SECONDS = 90
 RUNNING = re.compile(r"Uvicorn running on (http://\S+)")
 
 
@@ -43,6 +45,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "uvicorn", "main:app", "--host", "127.0.0.1", "--port", "0"]
     with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
+        watchdog = threading.Timer(PATIENCE_SECONDS, server.kill)
+        watchdog.start()
         log: list[str] = []
         for line in server.stderr:
             log.append(line)
@@ -52,7 +56,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.fail("".join(log))
         yield found[1]
         server.send_signal(signal.SIGINT)
-        _, rest = server.communicate(timeout=60)
+        _, rest = server.communicate()
+        watchdog.cancel()
     assert "Application shutdown complete" in rest
     assert "ERROR" not in rest
 

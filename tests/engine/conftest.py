@@ -3,15 +3,22 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.engine.recording import Records, recorded
 from tests.engine.server_users import Watch, state_of
+from tests.support import soon
 from vera_orchestrator.engine.server import EmbeddedServer, ServerAddress
+from vera_orchestrator.runtime.orchestrator import Orchestrator
+from vera_orchestrator.workers.base import BaseWorker
+
+Make = Callable[..., Awaitable[Orchestrator]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +59,34 @@ def home(running_server: RunningServer, tmp_path: Path) -> Path:
         source.backup(copy)
     shutil.copytree(origin / "ui", folder / "ui")
     return folder.parent
+
+
+@pytest.fixture
+def state(running_server: RunningServer, tmp_path: Path) -> Path:
+    """A state folder with the shared server, and everything else of its own."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / "prefect").symlink_to(running_server.home / "prefect")
+    return folder
+
+
+@pytest.fixture
+def records(running_server: RunningServer) -> Records:
+    """What the shared server knows."""
+    return Records(running_server.address)
+
+
+@pytest.fixture
+async def make(state: Path) -> AsyncIterator[Make]:
+    """Makes started orchestrators that record in the shared server, and stops them at the end."""
+    made: list[Orchestrator] = []
+
+    async def start(*workers: BaseWorker, **more: Any) -> Orchestrator:
+        one = recorded(state, *workers, **more)
+        made.append(one)
+        await soon(one.start())
+        return one
+
+    yield start
+    for one in made:
+        await soon(one.stop())

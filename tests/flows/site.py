@@ -19,6 +19,7 @@ class Site:
 
     def __init__(self, station: Station) -> None:
         self.mended = threading.Event()
+        self.asked_again = threading.Event()
         self.answering = threading.Event()
         self.asked_slow = threading.Semaphore(0)
         self.station = station
@@ -42,6 +43,7 @@ class Site:
 
     def fragile(self, handler: Handler, seen: Seen) -> None:
         if self.count("/fragile") > 1:
+            self.asked_again.set()
             handler.answer_json("mended")
         else:
             handler.answer_json({}, status=500)

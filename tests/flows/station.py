@@ -69,6 +69,11 @@ class Command:
             self._ended = Ended(code=self._process.returncode, output=output)
         return self._ended
 
+    def next_line(self) -> str:
+        """Wait for the next line of its output."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
     def stop(self) -> None:
         """End it, and its children with it, if it has not ended."""
         if self._ended is None:

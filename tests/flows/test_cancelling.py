@@ -1,60 +1,43 @@
-"""Cancelling the flow run that shows a batch, in Prefect, while an orchestrator in this process runs the batch."""
+"""Cancelling the flow run that shows a batch, in Prefect, while an orchestrator elsewhere runs the batch."""
 
 from __future__ import annotations
 
-import asyncio
+import json
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from prefect import State
-from prefect.client.orchestration import get_client
-from prefect.states import Cancelled, Cancelling
+from prefect.states import Cancelled
 
-from flows.run_batch import run_batch
-from tasks import TASKS
+from tests.flows.seen import state_of
 from tests.flows.station import Station
-from tests.support import Gate, settings, soon
-from vera_orchestrator.compose import PrefectParts, compose, standard_tools
-from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.models import Task
-from vera_orchestrator.runtime.orchestrator import Orchestrator
 
 
-def orchestrator(home: Path, gate: Gate) -> Orchestrator:
-    """Return an orchestrator that shows its batches on the server of the current Prefect settings."""
-    config = settings(home, prefect="auto", prefect_limits_seconds=0.1)
-    made = Orchestrator(compose(config, standard_tools(), PrefectParts(tasks=TASKS, batch_flow=run_batch)))
-    made.worker_registry.add(gate)
-    return made
+def cancel_by_command(station: Station, flow_run_id: UUID) -> None:
+    """Do what Prefect's UI does too: the state becomes Cancelling."""
+    assert station.command("prefect", "flow-run", "cancel", str(flow_run_id)).ended().code == 0
 
 
-@pytest.mark.parametrize("state", [Cancelling(), Cancelled()], ids=["cancelling", "cancelled"])
-async def test_cancelling_the_flow_run_cancels_the_batch(station: Station, tmp_path: Path, state: State[None]) -> None:
-    gate = Gate(slots=1)
-    with station.settings():
-        running = orchestrator(tmp_path / "vera", gate)
-        async with running, get_client() as client:
-            shown: asyncio.Future[UUID] = asyncio.get_running_loop().create_future()
-            note = running.engine.on_shown_batch
+def cancel_by_state(station: Station, flow_run_id: UUID) -> None:
+    """Set the final state at once."""
+    station.ask(lambda client: client.set_flow_run_state(flow_run_id, Cancelled(), force=True))
 
-            def on_shown_batch(key: int, flow_run_id: str) -> None:
-                note(key, flow_run_id)
-                shown.set_result(UUID(flow_run_id))
 
-            running.engine.on_shown_batch = on_shown_batch
-            batch_id = await running.submit_batch([Task(id="runs"), Task(id="waits")])
-            assert isinstance(batch_id, str)
-            await gate.next()
-            flow_run_id = await soon(shown)
-            await client.set_flow_run_state(flow_run_id, state, force=True)
+@pytest.mark.parametrize("cancel", [cancel_by_command, cancel_by_state])
+def test_cancelling_the_flow_run_cancels_the_batch(
+    station: Station, tmp_path: Path, cancel: Callable[[Station, UUID], None]
+) -> None:
+    batch = station.command("tests.flows.gated_batch", str(tmp_path / "vera"))
+    flow_run_id = UUID(batch.next_line())
+    cancel(station, flow_run_id)
 
-            results = await soon(running.wait_for_batch(batch_id))
+    ended = batch.ended()
 
-            assert [result.error for result in results] == ["its flow run was cancelled in Prefect"] * 2
-            ended = await running.get_batch(batch_id)
-            assert ended is not None
-            assert [task.status for task in ended.tasks] == [TaskStatus.CANCELLED] * 2
-        async with get_client() as client:
-            flow_run = await client.read_flow_run(flow_run_id)
-        assert flow_run.state_name == "Cancelled"
+    assert ended.code == 0, ended.output
+    reason = "its flow run was cancelled in Prefect"
+    assert json.loads(ended.output.splitlines()[-1]) == [
+        {"id": "runs", "status": "cancelled", "reason": reason},
+        {"id": "waits", "status": "cancelled", "reason": reason},
+    ]
+    assert state_of(station, flow_run_id)[1] == "Cancelled"

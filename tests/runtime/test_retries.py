@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.runtime.conftest import Make
@@ -125,8 +127,6 @@ async def test_nothing_is_put_back_where_one_id_is_unknown(make: Make) -> None:
 
 
 async def test_a_worker_that_is_cancelled_from_within_has_failed(make: Make) -> None:
-    import asyncio
-
     async def cancelled_inside(task: Task) -> TaskResult:
         raise asyncio.CancelledError
 

@@ -10,10 +10,13 @@ from uuid import UUID, uuid4
 
 from vera_orchestrator.engine.base import BatchPlan, Body, Label, Outcome
 from vera_orchestrator.engine.hosts import Host
-from vera_orchestrator.engine.lanes import start_beside, start_inside
+from vera_orchestrator.engine.lanes import CANCELLED, start, start_beside
 from vera_orchestrator.engine.slips import Slip
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.graph import levels
+
+MOST_FAILURES = 200
+"""Failed tasks of a batch that have runs of their own beside that of their chunk; the others are only counted."""
 
 
 class Chunk:
@@ -45,9 +48,10 @@ class BatchRecord:
         self.plan = plan
         self.host = host
         self._waiting: list[Slip] = []
+        self._bodies: set[asyncio.Task[Any]] = set()
         self._run_ids: dict[int, UUID] = {}
         self._chunks: dict[int, Chunk] = {}
-        self._closing: Outcome | None = None
+        self._failures_to_show = MOST_FAILURES
         if len(plan.labels) > own_runs:
             self._make_chunks(chunk_size)
         else:
@@ -67,7 +71,12 @@ class BatchRecord:
 
     def launch(self, label: Label, body: Body, fallback: Context, *, calm: bool) -> asyncio.Task[Any]:
         """Start a task of the batch."""
-        context = self.host.context or fallback
+        body_task = self._launch(label, body, self.host.context or fallback, calm=calm)
+        self._bodies.add(body_task)
+        body_task.add_done_callback(self._bodies.discard)
+        return body_task
+
+    def _launch(self, label: Label, body: Body, context: Context, *, calm: bool) -> asyncio.Task[Any]:
         chunk = self._chunks.get(label.key)
         if chunk is not None:
             self._show_chunk(chunk)
@@ -76,9 +85,7 @@ class BatchRecord:
             )
         slip = self._slip(label)
         self._show(slip)
-        if calm and self.host.is_open:
-            return start_inside(slip, body, context, label.name)
-        return start_beside(slip, body, context, label.name, lambda outcome: slip.finish(outcome or _CANCELLED))
+        return start(slip, body, context, label.name, inside=calm and self.host.is_open)
 
     def skip(self, label: Label, outcome: Outcome) -> None:
         """Show a task that ended without having been started."""
@@ -92,9 +99,10 @@ class BatchRecord:
         self._show(slip)
 
     def _left_chunk(self, chunk: Chunk, label: Label, outcome: Outcome | None) -> None:
-        outcome = outcome or _CANCELLED
+        outcome = outcome or CANCELLED
         chunk.ended(label.key, outcome)
-        if outcome.status is TaskStatus.FAILED:
+        if outcome.status is TaskStatus.FAILED and self._failures_to_show > 0:
+            self._failures_to_show -= 1
             slip = Slip(type=label.type, name=label.name)
             slip.finish(outcome)
             self._show(slip)
@@ -124,22 +132,19 @@ class BatchRecord:
         known = {name: [one for one in before if one in by_name] for name, before in graph.items()}
         for number, level in enumerate(levels(known)):
             for kind, keys in _by_type([by_name[name] for name in level]).items():
-                for start in range(0, len(keys), size):
-                    part = keys[start : start + size]
+                for first in range(0, len(keys), size):
+                    part = keys[first : first + size]
                     before = {self._chunks[int(one)].slip.run_id for key in part for one in known[str(key)]}
                     name = f"level {number + 1}: {len(part):,} of {kind}"
                     chunk = Chunk(Slip(type=kind, name=name, upstream=tuple(before)), part)
                     self._chunks.update(dict.fromkeys(part, chunk))
 
-    async def close(self, outcome: Outcome, *, patience: float | None = None, flow_too: bool = True) -> None:
-        """End the flow run after its task runs, unless it is not the batch's own."""
+    async def close(self, outcome: Outcome) -> None:
+        """Let the runs end that are still open, after what was started has ended."""
+        while self._bodies:
+            await asyncio.wait(set(self._bodies))
         for chunk in set(self._chunks.values()):
             chunk.slip.finish(outcome)
-        if flow_too:
-            await self.host.close(outcome, patience=patience)
-
-
-_CANCELLED = Outcome(status=TaskStatus.CANCELLED)
 
 
 def _by_type(labels: Sequence[Label]) -> Mapping[str, list[int]]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 import prefect.settings
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.context import SettingsContext, get_settings_context
-from prefect.events.clients import PrefectEventsClient
-from prefect.events.worker import EventsWorker
 from prefect.settings import get_current_settings
 
 from vera_orchestrator.engine.server import EmbeddedServer
@@ -22,6 +21,8 @@ from vera_orchestrator.settings import OrchestratorConfig, PrefectMode
 
 LIMIT_PREFIXES = ("vera-", "tag:type:")
 LIMITS_READ = 200
+CALL_SECONDS = 5.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +59,19 @@ def _enter(variables: Mapping[str, str]) -> None:
     SettingsContext(profile=current.profile, settings=settings).__enter__()
 
 
-def direct_events(connection: Connection) -> None:
-    """Let the events of this process go to a server; Prefect would go on sending them to its first one."""
-    connection.context.run(EventsWorker.set_client_override, PrefectEventsClient, api_url=connection.api_url)
+async def call(connection: Connection, read: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine reads from a server; raises PrefectUnavailable, after CALL_SECONDS at the latest."""
+    task = asyncio.create_task(read, context=connection.context.copy())
+    try:
+        return await asyncio.wait_for(task, CALL_SECONDS)
+    except TimeoutError:
+        raise PrefectUnavailable(f"no answer within {CALL_SECONDS:g} s.") from None
+    except Exception as error:  # Prefect's client raises errors of several libraries
+        raise PrefectUnavailable(f"{_text(error)}.", remedy="See whether the Prefect server runs.") from error
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(".: ")
 
 
 async def read_limits(types: Collection[str]) -> dict[str, int]:
@@ -70,11 +81,16 @@ async def read_limits(types: Collection[str]) -> dict[str, int]:
     """
     limits: dict[str, int] = {}
     async with get_client() as client:
-        for limit in await client.read_global_concurrency_limits(limit=LIMITS_READ):
-            for prefix in LIMIT_PREFIXES:
-                name = limit.name.removeprefix(prefix)
-                if name != limit.name and limit.active and name in types:
-                    limits[name] = min(limit.limit, limits.get(name, limit.limit))
+        found = await client.read_global_concurrency_limits(limit=LIMITS_READ)
+        page = found
+        while len(page) == LIMITS_READ:
+            page = await client.read_global_concurrency_limits(limit=LIMITS_READ, offset=len(found))
+            found += page
+    for limit in found:
+        for prefix in LIMIT_PREFIXES:
+            name = limit.name.removeprefix(prefix)
+            if name != limit.name and limit.active and name in types:
+                limits[name] = min(limit.limit, limits.get(name, limit.limit))
     return limits
 
 
@@ -84,13 +100,3 @@ async def read_cancelled(flow_run_ids: Collection[UUID]) -> set[UUID]:
         found = FlowRunFilter(id=FlowRunFilterId(any_=list(flow_run_ids)))
         runs = await client.read_flow_runs(flow_run_filter=found)
     return {run.id for run in runs if run.state is not None and (run.state.is_cancelling() or run.state.is_cancelled())}
-
-
-def inside_flow_run() -> bool:
-    """Whether this process was started by a Prefect worker to run one flow run."""
-    return bool(os.environ.get("PREFECT__FLOW_RUN_ID"))
-
-
-def unavailable(error: BaseException) -> PrefectUnavailable:
-    """Return our error for one of Prefect's client."""
-    return PrefectUnavailable(f"{type(error).__name__}: {error}", remedy="See whether the Prefect server runs.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from prefect.context import FlowRunContext
 from prefect.task_engine import run_task_async
 
 from vera_orchestrator.engine.base import Outcome
+from vera_orchestrator.engine.seams import leaves_signals_alone
 from vera_orchestrator.engine.slips import Slip, state_of
 from vera_orchestrator.enums import TaskStatus
 
@@ -25,6 +26,11 @@ EDGES = "after"
 Tasks = Mapping[str, PrefectTask[..., Any]]
 _current: ContextVar[Host | None] = ContextVar("vera_host", default=None)
 _ours: ContextVar[bool] = ContextVar("vera_ours", default=False)
+reachable: ContextVar[Callable[[], bool]] = ContextVar("vera_reachable", default=lambda: True)
+"""Whether the server of the current context answered lately."""
+
+CANCELLATIONS = 5
+CANCELLATION_SECONDS = 0.1
 logger = logging.getLogger(__name__)
 
 
@@ -56,8 +62,10 @@ class Host:
         """Start the flow run; returns when it runs and raises what Prefect raises if it cannot."""
         context = settings.copy()
         context.run(_current.set, self)
+        context.run(leaves_signals_alone.set, True)
         context.run(_ours.set, True)
         self._task = asyncio.create_task(self._flow(**self._parameters, return_state=True), context=context)
+        self._task.add_done_callback(_note_error)
         await asyncio.wait({self._task, self._opened}, return_when=asyncio.FIRST_COMPLETED)
         if not self._opened.done():
             self._opened.cancel()
@@ -102,27 +110,32 @@ class Host:
         )
         self.shown += 1
         self._runs.add(run)
-        run.add_done_callback(self._shown)
+        run.add_done_callback(self._runs.discard)
+        run.add_done_callback(_note_error)
 
-    def _shown(self, run: asyncio.Task[Any]) -> None:
-        self._runs.discard(run)
-        if not run.cancelled() and (error := run.exception()) is not None:
-            logger.debug("a task run could not be recorded: %r", error)
-
-    async def close(self, outcome: Outcome | None = None, *, patience: float | None = None) -> bool:
-        """Let the flow run end; return whether it did, within `patience` seconds."""
+    async def close(self, outcome: Outcome | None = None) -> bool:
+        """Let the flow run end after its last task run; return whether Prefect knows of its end."""
         if not self._closing.done():
             self._closing.set_result(outcome or Outcome(status=TaskStatus.COMPLETED))
         waiting = {self._task} if self._task is not None else set(self._runs)
-        if not waiting:
-            return True
-        _, late = await asyncio.wait(waiting, timeout=patience)
-        for task in late | (self._runs if late else set[asyncio.Task[Any]]()):
-            task.cancel()
-        for task in waiting - late:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                logger.debug("a flow run could not be ended: %r", error)
-        return not late
+        if waiting:
+            await asyncio.wait(waiting)
+        return self._task is None or not (self._task.cancelled() or self._task.exception())
+
+    async def cut(self) -> None:
+        """End everything now, whatever Prefect knows of it."""
+        left = {task for task in (self._task, *self._runs) if task is not None and not task.done()}
+        for _ in range(CANCELLATIONS):  # Prefect's answer to the first is a call to its API
+            for task in left:
+                task.cancel()
+            if not left:
+                return
+            _, left = await asyncio.wait(left, timeout=CANCELLATION_SECONDS)
+
+
+def _note_error(run: asyncio.Task[Any]) -> None:
+    if not run.cancelled() and (error := run.exception()) is not None:
+        logger.debug("a run could not be recorded: %r", error)
 
 
 async def be_host() -> State[Any] | None:
@@ -130,6 +143,7 @@ async def be_host() -> State[Any] | None:
     host = _current.get()
     assert host is not None, "only a flow that a host started calls this"
     _current.set(None)  # a flow that is started by the work inside is not the host's
+    leaves_signals_alone.set(False)
     return await host.inside()
 
 

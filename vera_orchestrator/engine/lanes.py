@@ -2,7 +2,7 @@
 
 A Prefect task run costs some milliseconds of the processor, mostly on the event loop. While few tasks of a type arrive,
 each gets a run of its own, and starts in it. Above that a carrier stays open for a moment and shows what arrives
-meanwhile as one run.
+meanwhile as one run; of these, failed ones get a run of their own too, at the same rate at most.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vera_orchestrator.enums import TaskStatus
 CONTEXT_SECONDS = 0.25
 """How long a task waits for its run's context before it starts without."""
 
+CANCELLED = Outcome(status=TaskStatus.CANCELLED)
 Show = Callable[[Slip], None]
 
 
@@ -64,26 +65,54 @@ class Carrier:
             self.slip.finish(Outcome(status=TaskStatus.COMPLETED))
 
 
+class Rate:
+    """So many per second, counted over the last second; at a rate below one nothing is within it."""
+
+    def __init__(self, rate: float) -> None:
+        self._recent: deque[float] = deque(maxlen=max(1, int(rate)))
+        self._possible = rate >= 1
+
+    def is_within(self, now: float) -> bool:
+        """Whether one more would be within the rate."""
+        recent = self._recent
+        return self._possible and (len(recent) < (recent.maxlen or 1) or now - recent[0] >= 1.0)
+
+    def count(self, now: float) -> None:
+        """Note one."""
+        self._recent.append(now)
+
+
 class Lane:
-    """The tasks of one type in one process. `show` adds a run; `fallback` is the context to start in without one."""
+    """The tasks of one type in one process.
+
+    `show` adds a run, which tasks wait for while `reachable`; `fallback` is the context to start in without one.
+    """
 
     def __init__(
-        self, kind: str, show: Show, fallback: Callable[[], Context], *, rate: float, seconds: float, limit: int
+        self,
+        kind: str,
+        show: Show,
+        fallback: Callable[[], Context],
+        reachable: Callable[[], bool],
+        *,
+        rate: float,
+        seconds: float,
+        limit: int,
     ) -> None:
         self._kind = kind
         self._show = show
         self._fallback = fallback
+        self._reachable = reachable
         self._seconds = seconds
         self._limit = limit
-        self._recent: deque[float] = deque(maxlen=max(1, int(rate)))
-        self._calm_possible = rate >= 1
+        self._arrivals = Rate(rate)
+        self._failures = Rate(rate)
         self._carrier: Carrier | None = None
 
     def is_calm(self, now: float) -> bool:
         """Note a task, and return whether each may have a run of its own."""
-        recent = self._recent
-        calm = self._calm_possible and (len(recent) < (recent.maxlen or 1) or now - recent[0] >= 1.0)
-        recent.append(now)
+        calm = self._arrivals.is_within(now)
+        self._arrivals.count(now)
         return calm
 
     def launch(self, label: Label, body: Body) -> asyncio.Task[Any]:
@@ -92,7 +121,7 @@ class Lane:
         if self.is_calm(now):
             slip = Slip(type=label.type, name=label.name)
             self._show(slip)
-            return start_inside(slip, body, self._fallback(), label.name)
+            return start(slip, body, self._fallback(), label.name, inside=self._reachable())
         carrier = self._carrier
         if carrier is None or not carrier.takes(now):
             carrier = self._open_carrier(now)
@@ -115,15 +144,25 @@ class Lane:
 
     def _left(self, carrier: Carrier, label: Label, outcome: Outcome | None) -> None:
         carrier.leave(outcome)
-        if outcome is not None and outcome.status is TaskStatus.FAILED:
-            slip = Slip(type=label.type, name=label.name)  # a failure can be found by its own name
-            slip.finish(outcome)
-            self._show(slip)
+        now = asyncio.get_running_loop().time()
+        if outcome is None or outcome.status is not TaskStatus.FAILED or not self._failures.is_within(now):
+            return
+        self._failures.count(now)
+        slip = Slip(type=label.type, name=label.name)  # a failure can be found by its own name
+        slip.finish(outcome)
+        self._show(slip)
 
     def close(self) -> None:
         """Let the carrier end."""
         if self._carrier is not None:
             self._carrier.close()
+
+
+def start(slip: Slip, body: Body, fallback: Context, name: str, *, inside: bool) -> asyncio.Task[Any]:
+    """Start a body with a run of its own; `inside`: it may wait a moment for the run's context."""
+    if inside:
+        return start_inside(slip, body, fallback, name)
+    return start_beside(slip, body, fallback, name, lambda outcome: slip.finish(outcome or CANCELLED))
 
 
 def start_beside(
@@ -140,7 +179,7 @@ def start_beside(
 def start_inside(slip: Slip, body: Body, fallback: Context, name: str) -> asyncio.Task[Any]:
     """Start a body in the slip's context as soon as that is known, or after CONTEXT_SECONDS without."""
     task = asyncio.create_task(_inside(slip, body, fallback), name=name)
-    task.add_done_callback(lambda done: slip.finish(outcome_of(done) or Outcome(status=TaskStatus.CANCELLED)))
+    task.add_done_callback(lambda done: slip.finish(outcome_of(done) or CANCELLED))
     return task
 
 

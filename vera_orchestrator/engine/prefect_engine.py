@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
 
 from prefect import Flow
 from prefect import Task as PrefectTask
-from prefect.events.worker import EventsWorker
 
 from vera_orchestrator.engine.base import BatchPlan, Body, Engine, Label, Outcome
 from vera_orchestrator.engine.batches import BatchRecord
-from vera_orchestrator.engine.connection import (
-    Connection,
-    connect,
-    direct_events,
-    read_cancelled,
-    read_limits,
-    unavailable,
-)
-from vera_orchestrator.engine.hosts import Host, host_flow
+from vera_orchestrator.engine.connection import Connection, call, connect, read_cancelled, read_limits
+from vera_orchestrator.engine.events import direct_events, send_rest
+from vera_orchestrator.engine.hosts import Host, host_flow, reachable
 from vera_orchestrator.engine.lanes import Lane
+from vera_orchestrator.engine.open_runs import OpenRuns, end_left_open
 from vera_orchestrator.engine.quiet import EngineChatter, hush, unhush
+from vera_orchestrator.engine.seams import install
 from vera_orchestrator.engine.server import EmbeddedServer
 from vera_orchestrator.engine.slips import Slip
 from vera_orchestrator.enums import TaskStatus, TaskType
 from vera_orchestrator.errors import PrefectUnavailable
 from vera_orchestrator.settings import OrchestratorConfig
 
-CALL_SECONDS = 5.0
 GOODBYE_SECONDS = 5.0
+HASTY_GOODBYE_SECONDS = 0.1
 WAITING_SLIPS = 1_000
 logger = logging.getLogger(__name__)
 
@@ -63,10 +59,13 @@ class PrefectEngine(Engine):
         self._connection: Connection | None = None
         self._plain = copy_context()
         self._host: Host | None = None
+        self._hosts: set[Host] = set()
+        self._open_runs: OpenRuns | None = None
         self._opening: asyncio.Task[None] | None = None
         self._waiting: list[Slip] = []
         self._lanes: dict[str, Lane] = {}
         self._batches: dict[int, BatchRecord] = {}
+        self._openings: dict[int, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         self._chatter: EngineChatter | None = None
@@ -77,11 +76,14 @@ class PrefectEngine(Engine):
         """Connect and open the first host; see `status` for whether that worked."""
         if self._watching is not None:
             return
+        install()
         self._plain = copy_context()
         self._chatter = hush()
         if self._adopt:
             self._host = Host(self._twins, host_flow, "adopted")
             self._host.adopt()
+        else:
+            self._open_runs = OpenRuns(self._settings.home)
         try:
             await self._connect()
         except PrefectUnavailable as error:
@@ -90,14 +92,31 @@ class PrefectEngine(Engine):
 
     async def _connect(self) -> None:
         connection = await connect(self._settings, self._server)
-        if self._connection is None or connection.api_url != self._connection.api_url:
-            self._connection = connection
-            direct_events(connection)
-        self.status.api_url, self.status.ui_url = connection.api_url, connection.ui_url
-        await self._inside(self._read_limits)
+        moved = self._connection is None or connection.api_url != self._connection.api_url
+        if moved:
+            self._use(connection)
+        await call(connection, self._read_limits())
         self.status.connected, self.status.reason = True, None
-        if self._host is None or not self._host.is_open:
-            self._renew_host()
+        if not self._adopt:
+            self._spawn(self._end_left_open(connection))
+            if moved or self._host is None or not self._host.is_open:
+                self._renew_host()
+
+    def _use(self, connection: Connection) -> None:
+        self._connection = connection
+        self.status.api_url, self.status.ui_url = connection.api_url, connection.ui_url
+        loop = asyncio.get_running_loop()
+
+        def lost() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+                loop.call_soon_threadsafe(self._lost)
+
+        connection.context.run(reachable.set, lambda: self.status.connected)
+        direct_events(connection.context, connection.api_url, lost)
+
+    def _lost(self) -> None:
+        self.status.recorded -= 1
+        self.status.unrecorded += 1
 
     def _away(self, error: BaseException) -> None:
         if self.status.connected or self.status.reason is None:
@@ -111,30 +130,38 @@ class PrefectEngine(Engine):
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
         self._watching = None
-        for lane in self._lanes.values():
-            lane.close()
-        patience = GOODBYE_SECONDS if self.status.connected else 0.1
-        closing: list[Coroutine[Any, Any, Any]] = [
-            record.close(Outcome(status=TaskStatus.CANCELLED, error="the orchestrator was stopped"), patience=patience)
-            for record in self._batches.values()
-        ]
-        if self._opening is not None:
-            await asyncio.wait({self._opening}, timeout=patience)
-        if self._host is not None:
-            closing.append(self._host.close(patience=patience))
-        await asyncio.gather(*closing, return_exceptions=True)
-        if self._background:
-            await asyncio.wait(self._background, timeout=patience)
-        if self._connection is not None:
-            await _send_events(patience)
+        await self._say_goodbye(GOODBYE_SECONDS if self.status.connected else HASTY_GOODBYE_SECONDS)
         self._host, self._opening, self._connection = None, None, None
+        self._waiting.clear()
         self._lanes.clear()
-        self._batches.clear()
         self.status.connected = False
         self._server.release()
+        if self._open_runs is not None:
+            self._open_runs.release()
+            self._open_runs = None
         if self._chatter is not None:
             unhush(self._chatter)
             self._chatter = None
+
+    async def _say_goodbye(self, patience: float) -> None:
+        """End all flow runs and send the rest, each for `patience` seconds; what is left then is cut."""
+        for lane in self._lanes.values():
+            lane.close()
+        for key in [*self._batches]:
+            self.close_batch(key, Outcome(status=TaskStatus.CANCELLED, error="the orchestrator was stopped"))
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait({self._opening}, timeout=patience)
+            self._opening.cancel()
+        if self._host is not None:
+            self._spawn(self._close_host(self._host, Outcome(status=TaskStatus.COMPLETED)))
+        if self._background:
+            await asyncio.wait(self._background, timeout=patience)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, *(host.cut() for host in self._hosts), return_exceptions=True)
+        self._hosts.clear()
+        if self._connection is not None and not self._adopt:
+            await send_rest(self._connection.context, patience)
 
     # runs
 
@@ -157,6 +184,7 @@ class PrefectEngine(Engine):
                 kind,
                 self._show,
                 self._context,
+                lambda: self.status.connected,
                 rate=settings.own_run_rate,
                 seconds=settings.carrier_seconds,
                 limit=settings.carrier_tasks,
@@ -192,7 +220,7 @@ class PrefectEngine(Engine):
             return
         host = Host(self._twins, host_flow, f"tasks of {self._settings.home.name}")
         try:
-            await host.open(connection.context)
+            await self._open(host, connection)
         except Exception as error:  # whatever Prefect's client raises; the tasks go on without
             self._away(error)
             return
@@ -201,13 +229,35 @@ class PrefectEngine(Engine):
         for slip in waiting:
             self._show(slip)
         if earlier is not None:
-            self._spawn(earlier.close())
+            self._spawn(self._close_host(earlier, Outcome(status=TaskStatus.COMPLETED)))
+
+    async def _open(self, host: Host, connection: Connection) -> None:
+        self._hosts.add(host)
+        try:
+            await host.open(connection.context)
+        except Exception:
+            self._hosts.discard(host)
+            raise
+        if self._open_runs is not None and host.flow_run_id is not None:
+            self._open_runs.add(host.flow_run_id)
+
+    async def _close_host(self, host: Host, outcome: Outcome) -> None:
+        recorded = await host.close(outcome)
+        self._hosts.discard(host)
+        if recorded and self._open_runs is not None and host.flow_run_id is not None:
+            self._open_runs.remove(host.flow_run_id)
+
+    async def _end_left_open(self, connection: Connection) -> None:
+        try:
+            await asyncio.create_task(end_left_open(self._settings.home), context=connection.context.copy())
+        except Exception as error:  # whatever Prefect's client raises; the next start or connection tries again
+            logger.debug("flow runs of dead processes could not be ended: %r", error)
 
     # batches
 
     def open_batch(self, plan: BatchPlan) -> None:
         """Start the flow run of a batch in the background."""
-        if self._connection is None:
+        if self._connection is None or not self.status.connected:
             self.status.unrecorded += 1
             return
         adopted = self._host if self._adopt else None
@@ -217,16 +267,17 @@ class PrefectEngine(Engine):
         )
         self._batches[plan.key] = record
         if adopted is None:
-            self._spawn(self._open_batch(record, self._connection))
+            self._openings[plan.key] = self._spawn(self._open_batch(record, self._connection))
         else:
             self.on_shown_batch(plan.key, str(adopted.flow_run_id))
 
     async def _open_batch(self, record: BatchRecord, connection: Connection) -> None:
         try:
-            await record.host.open(connection.context)
+            await self._open(record.host, connection)
         except Exception as error:  # see _open_host
             self.status.unrecorded += record.abandon()
             self._batches.pop(record.plan.key, None)
+            self._openings.pop(record.plan.key, None)
             self._away(error)
             return
         record.opened()
@@ -243,10 +294,14 @@ class PrefectEngine(Engine):
         """End the flow run of a batch in the background, once it has begun."""
         record = self._batches.pop(key, None)
         if record is not None:
-            self._spawn(self._close_batch(record, outcome))
+            self._spawn(self._close_batch(record, self._openings.pop(key, None), outcome))
 
-    async def _close_batch(self, record: BatchRecord, outcome: Outcome) -> None:
-        await record.close(outcome, flow_too=not self._adopt)
+    async def _close_batch(self, record: BatchRecord, opening: asyncio.Task[None] | None, outcome: Outcome) -> None:
+        if opening is not None:
+            await asyncio.wait({opening})
+        await record.close(outcome)
+        if not self._adopt:
+            await self._close_host(record.host, outcome)
 
     # what is read from Prefect
 
@@ -254,25 +309,18 @@ class PrefectEngine(Engine):
         while True:
             await asyncio.sleep(self._settings.prefect_limits_seconds)
             try:
-                if self.status.connected:
-                    await self._inside(self._read_limits)
-                    await self._inside(self._read_cancelled)
-                    if self._host is None or not self._host.is_open:
-                        self._renew_host()
-                else:
-                    await self._connect()
-            except Exception as error:  # whatever Prefect's client raises
+                await self._look()
+            except PrefectUnavailable as error:
                 self._away(error)
 
-    async def _inside(self, read: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        assert self._connection is not None
-        task = asyncio.create_task(read(), context=self._connection.context.copy())
-        try:
-            await asyncio.wait_for(task, CALL_SECONDS)
-        except TimeoutError:
-            raise PrefectUnavailable(f"no answer within {CALL_SECONDS:g} s.") from None
-        except Exception as error:  # Prefect's client raises errors of several libraries
-            raise unavailable(error) from error
+    async def _look(self) -> None:
+        if self._connection is None or not self.status.connected:
+            await self._connect()
+            return
+        await call(self._connection, self._read_limits())
+        await call(self._connection, self._read_cancelled())
+        if self._host is None or not self._host.is_open:
+            self._renew_host()
 
     async def _read_limits(self) -> None:
         limits = await read_limits(self._twins.keys())
@@ -290,10 +338,11 @@ class PrefectEngine(Engine):
             for flow_run_id in await read_cancelled([*shown]):
                 self.on_cancelled_batch(shown[flow_run_id])
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
 
 def untagged(task: PrefectTask[..., Any]) -> PrefectTask[..., Any]:
@@ -304,10 +353,3 @@ def untagged(task: PrefectTask[..., Any]) -> PrefectTask[..., Any]:
     twin = task.with_options()
     twin.tags = set()
     return twin
-
-
-async def _send_events(patience: float) -> None:
-    """Let the thread that sends events finish, within `patience` seconds."""
-    drained = EventsWorker.drain_all(timeout=patience, at_exit=False)
-    if asyncio.iscoroutine(drained):
-        await drained

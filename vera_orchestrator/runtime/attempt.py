@@ -45,8 +45,7 @@ class Attempts:
         try:
             result = await self._execute(task, worker)
         except VeraError as error:
-            error.message = redact(error.message, opened.values)
-            error.args = (str(error),)
+            _redact(error, opened.values)
             raise
         if result.error is not None:
             result.error = redact(result.error, opened.values)
@@ -85,6 +84,14 @@ class Attempts:
         if task.requirements.max_runtime_seconds is not None:
             limits.append(task.requirements.max_runtime_seconds)
         return min(limits)
+
+
+def _redact(error: VeraError, secrets: frozenset[str]) -> None:
+    """Take secrets out of everything that an error shows."""
+    error.message = redact(error.message, secrets)
+    error.field = redact(error.field, secrets) if error.field else None
+    error.remedy = redact(error.remedy, secrets) if error.remedy else None
+    error.args = (str(error),)
 
 
 def _is_cancelled() -> bool:

@@ -62,10 +62,16 @@ class Orchestrator:
                 return
             self._parts = self._assembled()
             await self._given.journal.open()
-            await self._parts.ownership.join()
-            await self.engine.start()
+            try:
+                await self._parts.ownership.join()
+                await self.engine.start()
+            except BaseException:
+                await self._parts.ownership.leave()
+                await self._given.journal.close()
+                raise
             idle = [worker for worker in self.worker_registry.get_all_workers() if not worker.is_usable]
             await asyncio.gather(*(self.worker_registry.start_worker(worker) for worker in idle))
+            await self._parts.ownership.announce(self.worker_registry.get_all_workers())
             if self.config.freeze_garbage:
                 # a full collection walks all modules, 100 ms with Prefect's, again and again under load
                 gc.collect()
@@ -195,14 +201,15 @@ class Orchestrator:
         return await asyncio.wait_for(future, timeout)
 
     async def cancel_task(self, task_id: str) -> bool:
-        """Cancel a task, waiting or running; False if it has ended already. Raises NotFound."""
+        """Cancel a task, waiting or running; False if it has ended already, or is another owner's. Raises NotFound."""
         parts = await self._ready()
         entry = parts.live.find(task_id)
         if entry is not None:
             return parts.progress.cancel(entry, "it was cancelled")
-        if await self._given.journal.task(task_id) is None:
+        row = await self._given.journal.task(task_id)
+        if row is None:
             raise NotFound(f"no task {task_id!r}.", field="task_id")
-        return False
+        return await parts.recovery.cancel([row.key], "it was cancelled") > 0
 
     def get_task_history(
         self, limit: int = 100, status_filter: TaskStatus | str | None = None, **more: Any
@@ -292,11 +299,12 @@ class Orchestrator:
         """Cancel what has not ended of a batch; return how many tasks. Raises NotFound."""
         parts = await self._ready()
         state = parts.progress.batches.find(batch_id)
-        if state is not None:
-            return parts.progress.cancel_batch(state, "the batch was cancelled")
-        if await self._given.journal.batch(batch_id) is None:
+        cancelled = parts.progress.cancel_batch(state, "the batch was cancelled") if state is not None else 0
+        row = await self._given.journal.batch(batch_id)
+        if row is None:
             raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
-        return 0
+        left = [one.key for one in await self._given.journal.batch_tasks(row.key) if not one.status.is_final]
+        return cancelled + await parts.recovery.cancel(left, "the batch was cancelled")
 
     async def retry_batch(self, batch_id: str) -> list[str]:
         """Run what failed or was cancelled of a batch again, keeping what succeeded; return those tasks' ids.

@@ -77,6 +77,7 @@ class Ownership:
         self._keys = itertools.count()
         self._others: Sequence[OwnerRow] = ()
         self._elsewhere: tuple[float, Sequence[WorkerRow]] = (0.0, ())
+        self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.number = 0
 
@@ -143,13 +144,17 @@ class Ownership:
 
     async def fits_elsewhere(self, group: Group) -> bool:
         """Whether another living owner has a worker for a group."""
-        at, rows = self._elsewhere
-        if time.monotonic() - at > CACHE_SECONDS:
-            await self.look()
-            living = {owner.number for owner in self._others}
-            rows = [row for row in await self._journal.workers() if row.owner in living] if living else []
-            self._elsewhere = (time.monotonic(), rows)
-        return any(group.capabilities <= row.capabilities and group.pinned in (None, row.worker_id) for row in rows)
+        asked = time.monotonic()
+        async with self._reading:
+            at, rows = self._elsewhere
+            if asked - at < CACHE_SECONDS and _fits(group, rows):
+                return True
+            if at < asked:  # else somebody has looked while this one waited; a "no" must be news
+                await self.look()
+                living = {owner.number for owner in self._others}
+                rows = [row for row in await self._journal.workers() if row.owner in living] if living else []
+                self._elsewhere = (time.monotonic(), rows)
+            return _fits(group, rows)
 
     def _is_dead(self, owner: OwnerRow) -> bool:
         if owner.host == self._host and owner.alive_file is not None and not AliveFile.is_locked(owner.alive_file):
@@ -168,6 +173,10 @@ class Ownership:
                 await self.look()
             except JournalUnavailable as error:
                 logger.warning("the lease could not be renewed: %s", error)
+
+
+def _fits(group: Group, rows: Sequence[WorkerRow]) -> bool:
+    return any(group.capabilities <= row.capabilities and group.pinned in (None, row.worker_id) for row in rows)
 
 
 def _facts(owner: OwnerRow) -> tuple[int, int, str]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from vera_orchestrator.engine.base import Engine, Label, Outcome
@@ -17,6 +17,7 @@ from vera_orchestrator.errors import (
     NoWorker,
     TaskCancelled,
     TaskExpired,
+    TaskFailed,
     VeraError,
 )
 from vera_orchestrator.journal.base import Journal
@@ -27,6 +28,7 @@ from vera_orchestrator.runtime.codec import decode_result, to_seconds
 from vera_orchestrator.runtime.dependencies import Dependencies
 from vera_orchestrator.runtime.dispatcher import Dispatcher
 from vera_orchestrator.runtime.entry import Entry, run_name
+from vera_orchestrator.runtime.hooks import HookCaller
 from vera_orchestrator.runtime.judgement import End
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
@@ -62,6 +64,7 @@ class Progress:
         self._results: dict[int, Any] = {}
         self._references: Counter[int] = Counter()
         self._background: set[asyncio.Task[Any]] = set()
+        self._caller = HookCaller()
         self.batches = Batches()
         self.look_elsewhere: Callable[[], None] = _ignore
         self.completed = 0
@@ -174,10 +177,21 @@ class Progress:
     def foreign_ended(self, key: int, task: Task, batch: int | None) -> None:
         """Do what follows when a task of another owner has ended; `task` is up to date."""
         self._live.foreign.pop(key, None)
-        for waiter in self._live.foreign_waiters.pop(key, ()):
-            if not waiter.done() and task.result is not None:
-                waiter.set_result(task.result)
+        waiters = self._live.foreign_waiters.pop(key, [])
+        self.spawn(self._tell_of_foreign(task, waiters))
         self._went(key, task, batch)
+
+    async def _tell_of_foreign(self, task: Task, waiters: Sequence[asyncio.Future[TaskResult]]) -> None:
+        result = task.result
+        assert result is not None
+        if result.success and task.on_complete is not None:
+            await self._caller.call(task.on_complete, result)
+        elif not result.success and task.on_error is not None:
+            kind = TaskCancelled if task.status is TaskStatus.CANCELLED else TaskFailed
+            await self._caller.call(task.on_error, kind(result.error or "failed"))
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(result)
 
     def _went(self, key: int, task: Task, batch: int | None) -> None:
         success = task.status is TaskStatus.COMPLETED

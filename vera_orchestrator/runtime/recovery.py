@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import DependencyFailed, TaskInterrupted
+from vera_orchestrator.errors import DependencyFailed, TaskCancelled, TaskInterrupted, VeraError
 from vera_orchestrator.journal.base import Journal, TaskRow
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState
@@ -86,8 +86,14 @@ class Recovery:
         since = unfit[row.key] = self._unfit_since.get(row.key, now)
         return now - since >= self._settings.recovery_grace_seconds
 
-    async def adopt(self, rows: Sequence[TaskRow]) -> None:
-        """Take charge of claimed rows."""
+    async def cancel(self, keys: Collection[int], reason: str) -> int:
+        """Cancel those of the tasks that nobody is in charge of; return how many."""
+        claimed = await self._journal.claim(self._ownership.number, keys) if keys else ()
+        await self.adopt(claimed, TaskCancelled(reason))
+        return len(claimed)
+
+    async def adopt(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:
+        """Take charge of claimed rows; with an error only to end them so."""
         decoded = [(row, self._known(row.key, task), after) for row in rows for task, after in [decode_task(row)]]
         ours = {row.key for row in rows}
         upstream = await self._upstream(ours, [after for _, _, after in decoded])
@@ -113,7 +119,10 @@ class Recovery:
                 after=after,
                 adopted_at=time.monotonic(),
             )
-            self._accept(row, entry, upstream, ours)
+            if error is not None:
+                self._progress.accept_ended(entry, error)
+            else:
+                self._accept(row, entry, upstream, ours)
 
     def _known(self, key: int, decoded: Task) -> Task:
         """Return the task that somebody here has been watching, brought up to date, else the decoded one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ class Settlement:
             status, error = TaskStatus.FAILED, problem
             kept = TaskResult(success=False, execution_time_ms=result.execution_time_ms, worker_id=result.worker_id)
             result = _unsuccessful(kept, problem)
-            text = encode_result(result, self._settings.max_result_bytes)
+            text = encode_result(result, sys.maxsize)  # what is wrong must be said, however low the limit
         task = entry.task
         completed_at = utcnow()
         ending = Ending(

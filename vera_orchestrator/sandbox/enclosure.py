@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from vera_orchestrator.errors import NotConfigured, TaskFailed
 from vera_orchestrator.sandbox.cgroup import Cgroup, Cgroups
@@ -70,6 +71,9 @@ class Bubblewrap:
     user that runs it (None: this process's own); `hidden` folders are shown to no program.
     """
 
+    own_processes: ClassVar[int] = 2
+    """Bubblewrap's own in a group: one outside, which waits for the other, the first one inside."""
+
     path: Path
     python: Interpreter
     layout: Layout
@@ -117,7 +121,7 @@ class Bubblewrap:
                 namespace = os.pidfd_open(pid)
                 files.callback(os.close, namespace)
                 if group.joinable:
-                    await asyncio.to_thread(group.join, pid)
+                    await asyncio.to_thread(group.join, process.pid, pid)
                 if self.user is None:
                     set_limits(pid, program, gaps)
                 os.write(block_write, b"\n")
@@ -131,6 +135,9 @@ class Unprotected:
 
     Without control groups a process that started a session of its own may outlive its program.
     """
+
+    own_processes: ClassVar[int] = 1
+    """The thread of this process that is in the group while it starts the program."""
 
     python: Interpreter
     cgroups: Cgroups

@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, cast
 
 from vera_orchestrator.sandbox.capture import HeadTail
 from vera_orchestrator.sandbox.cgroup import Cgroup
@@ -36,7 +36,7 @@ class Process:
         self._closed: asyncio.Future[None] = self.loop.create_future()
         self._exited: asyncio.Future[None] = self.loop.create_future()
         self._child: subprocess.Popen[bytes] | None = None
-        self._pipes: dict[int, HeadTail] = {}
+        self._pipes: set[IO[bytes]] = set()
 
     def start(
         self,
@@ -53,34 +53,32 @@ class Process:
 
         The kernel ends a child of bubblewrap with the thread that started it, so this must be the loop's own thread.
         """
-        identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as undo:
-            ends: list[int] = []
-            for stream in (self.out, self.err):
-                read_end, write_end = os.pipe()
-                undo.callback(os.close, read_end)
-                ours.callback(os.close, write_end)
-                os.set_blocking(read_end, False)
-                self._pipes[read_end] = stream
-                ends.append(write_end)
+        with contextlib.ExitStack() as undo:
             with group.births():
-                self._child = subprocess.Popen(
+                child = subprocess.Popen(
                     argv,
+                    bufsize=0,
                     stdin=stdin,
-                    stdout=ends[0],
-                    stderr=ends[1],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
                     pass_fds=tuple(pass_fds),
                     cwd=folder,
                     env=environment or {},
                     start_new_session=True,
-                    **identity,
+                    user=user,
+                    group=user,
+                    extra_groups=None if user is None else [],
                 )
-            undo.callback(self.kill)
-            exit_fd = os.pidfd_open(self._child.pid)
+                self._child = undo.enter_context(child)
+                undo.callback(self.kill)
+            exit_fd = os.pidfd_open(child.pid)
             undo.pop_all()
         self.loop.add_reader(exit_fd, self._exit, exit_fd)
-        for read_end, stream in self._pipes.items():
-            self.loop.add_reader(read_end, self._read, read_end, stream)
+        for pipe, stream in ((child.stdout, self.out), (child.stderr, self.err)):
+            assert pipe is not None, "it was asked for"
+            os.set_blocking(pipe.fileno(), False)
+            self._pipes.add(pipe)
+            self.loop.add_reader(pipe, self._read, pipe, stream)
 
     @property
     def pid(self) -> int:
@@ -109,30 +107,29 @@ class Process:
         await self._exited
         if not self._closed.done():
             await asyncio.wait({self._closed}, timeout=PIPE_CLOSE_SECONDS)
-        for read_end in list(self._pipes):
-            self._close(read_end)
+        for pipe in tuple(self._pipes):
+            self._close(pipe)
 
     @property
     def _live(self) -> subprocess.Popen[bytes]:
         assert self._child is not None, "the process was not started"
         return self._child
 
-    def _read(self, read_end: int, stream: HeadTail) -> None:
+    def _read(self, pipe: IO[bytes], stream: HeadTail) -> None:
         """Keep what there is room for; end a program that floods."""
-        try:
-            data = os.read(read_end, READ_BYTES)
-        except BlockingIOError:
+        data = cast("bytes | None", pipe.read(READ_BYTES))
+        if data is None:  # nothing there after all
             return
         stream.feed(data)
         if stream.seen > self._flood:
             self.end(Ending.FLOODED)
         if not data:
-            self._close(read_end)
+            self._close(pipe)
 
-    def _close(self, read_end: int) -> None:
-        del self._pipes[read_end]
-        self.loop.remove_reader(read_end)
-        os.close(read_end)
+    def _close(self, pipe: IO[bytes]) -> None:
+        self._pipes.remove(pipe)
+        self.loop.remove_reader(pipe)
+        pipe.close()
         if not self._pipes:
             self._closed.set_result(None)
 

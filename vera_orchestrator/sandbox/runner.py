@@ -18,8 +18,6 @@ from vera_orchestrator.sandbox.values import Ending, SandboxOutcome, SandboxProg
 from vera_orchestrator.settings import OrchestratorConfig, SandboxMode
 
 REMOVE_TRIES = 50
-OWN_PROCESSES = 2
-"""Bubblewrap's own: one outside, which waits for the other, the first one inside."""
 INSTALL = "Install bubblewrap: apt-get install bubblewrap (dnf, pacman and apk have it under the same name)."
 ALLOW = (
     "Let this user make user namespaces: sysctl kernel.unprivileged_userns_clone=1, on Ubuntu also "
@@ -139,7 +137,7 @@ async def _run(
     began = time.monotonic()
     cgroups = enclosure.cgroups
     try:
-        group = cgroups.create(memory_mb=program.memory_mb, processes=program.processes + OWN_PROCESSES)
+        group = cgroups.create(memory_mb=program.memory_mb, processes=program.processes + enclosure.own_processes)
     except OSError as error:
         raise TaskFailed(f"The sandbox did not start: {error}") from error
     try:
