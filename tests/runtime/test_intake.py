@@ -65,7 +65,8 @@ def test_secrets_are_sealed_in_the_row_and_clear_in_the_entry(intake: Intake) ->
 
 def test_the_hash_of_a_body_tells_bodies_apart_and_takes_secrets_in(intake: Intake) -> None:
     def body(**fields: Any) -> str | None:
-        return draft(intake, Task(**{"idempotency_key": "k", "payload": {"password": "a"}, **fields})).row.body_hash
+        whole: dict[str, Any] = {"idempotency_key": "k", "payload": {"password": "a"}, **fields}
+        return draft(intake, Task(**whole)).row.body_hash
 
     assert body() == body() is not None
     others = [

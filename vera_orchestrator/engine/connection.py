@@ -63,7 +63,8 @@ async def call(connection: Connection, read: Coroutine[Any, Any, T]) -> T:
     """Return what a coroutine reads from a server; raises PrefectUnavailable, after CALL_SECONDS at the latest."""
     task = asyncio.create_task(read, context=connection.context.copy())
     try:
-        return await asyncio.wait_for(task, CALL_SECONDS)
+        async with asyncio.timeout(CALL_SECONDS):  # not wait_for, which may swallow a cancellation in Python 3.11
+            return await task
     except TimeoutError:
         raise PrefectUnavailable(f"no answer within {CALL_SECONDS:g} s.") from None
     except Exception as error:  # Prefect's client raises errors of several libraries
