@@ -14,6 +14,7 @@ from vera_orchestrator.enums import TaskStatus, WorkerStatus
 from vera_orchestrator.errors import JournalUnavailable, OrchestratorStopped
 from vera_orchestrator.journal.memory import MemoryJournal
 from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.runtime import draining
 from vera_orchestrator.workers.parallel_batch import ParallelBatchWorker
 
 
@@ -247,6 +248,39 @@ async def test_a_worker_that_does_not_start_stops_nobody_else(make: Make, caplog
         one = await make(broken, Scripted(worker_id="good"))
     assert (await run(one, Task())).worker_id == "good"
     assert (broken.status, broken.status_reason) == (WorkerStatus.ERROR, "RuntimeError: no licence")
+
+
+async def test_a_worker_that_does_not_let_go_does_not_hold_up_the_end(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(draining, "SETTLE_SECONDS", 0.05)
+    let_go, entered = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(task: Task) -> TaskResult:
+        entered.set()
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+        return await echo(task)
+
+    one = await make(Scripted(stubborn))
+    await one.submit_task(Task())
+    await soon(entered.wait())
+    with caplog.at_level(logging.CRITICAL):
+        await soon(one.stop())
+    assert not one.is_running
+    let_go.set()
+
+
+async def test_what_was_can_still_be_read_after_the_stop(make: Make) -> None:
+    one = await make(Scripted())
+    await run(one, Task(id="t", payload={"data": 1}))
+    await soon(one.stop())
+    seen = await one.get_task("t")
+    assert seen is not None and seen.result is not None and seen.result.data == 1
+    assert not one.is_running
 
 
 class Flaky(MemoryJournal):

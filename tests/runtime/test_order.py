@@ -6,7 +6,7 @@ import asyncio
 
 from tests.runtime.conftest import Make
 from tests.support import Gate, Scripted, echo, needs, soon, until
-from vera_orchestrator.enums import TaskPriority
+from vera_orchestrator.enums import TaskPriority, TaskStatus
 from vera_orchestrator.models import Task, TaskResult
 
 JUMBLED = ["BACKGROUND", "LOW", "CRITICAL", "NORMAL", "HIGH"]
@@ -43,6 +43,12 @@ async def test_the_orchestrators_own_limit_orders_tasks_of_different_workers(mak
     await orchestrator.submit_task(Task(id="low", priority=TaskPriority.LOW, requirements=needs("third")))
     await orchestrator.submit_task(Task(id="high", priority=TaskPriority.HIGH, requirements=needs("other")))
     assert order == []
+    seen = await orchestrator.get_task("low")
+    assert seen is not None
+    assert (seen.status, seen.status_reason) == (
+        TaskStatus.WAITING_RESOURCES,
+        "the limit max_concurrent_tasks of 1 is reached",
+    )
     gate.open()
     await soon(orchestrator.wait_for("low"))
     assert order == ["high", "low"]

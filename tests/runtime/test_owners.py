@@ -171,6 +171,18 @@ async def test_one_that_was_given_up_for_dead_begins_anew_and_loses_nothing(make
     assert [task.status for task in (single, *batch)] == [TaskStatus.COMPLETED] * 3
 
 
+async def test_who_submits_to_one_that_was_given_up_for_dead_notices_nothing(make_on_disk: Make) -> None:
+    one = await make_on_disk(Scripted(), lease_renew_seconds=3_600)
+    for _ in range(2):
+        await one._given.journal.remove_owner(one._parts.ownership.number)  # pyright: ignore[reportPrivateUsage]
+        results = await soon(asyncio.gather(*(run(one, Task(payload={"data": number})) for number in range(5))))
+        assert [result.data for result in results] == list(range(5))
+    await one._given.journal.remove_owner(one._parts.ownership.number)  # pyright: ignore[reportPrivateUsage]
+    assert [result.success for result in await run_batch(one, [Task(id="a"), Task(id="b", depends_on=["a"])])] == [
+        True
+    ] * 2
+
+
 async def test_a_recovered_task_waits_for_its_worker_to_be_registered(make: Make) -> None:
     gate = Gate(worker_id="late", capabilities=["late"])
     one = await make(gate)

@@ -58,6 +58,7 @@ class Dispatcher:
         self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds)
         self._blocked: dict[Group, Wait] = {}
         self._by_token: dict[str, set[Group]] = {}
+        self._rechecks: dict[Group, asyncio.TimerHandle] = {}
         self._unreachable_since: dict[Group, float] = {}
         self._woken = False
         self._held = True
@@ -97,6 +98,9 @@ class Dispatcher:
     def explain(self, entry: Entry) -> tuple[TaskStatus, str | None]:
         """Return a waiting task's status and what it waits for."""
         wait = self._blocked.get(entry.group) if entry.queued else None
+        limit = self._settings.max_concurrent_tasks
+        if wait is None and entry.queued and self._slots_used >= limit:
+            return TaskStatus.WAITING_RESOURCES, f"the limit max_concurrent_tasks of {limit} is reached"
         if wait is not None:
             return wait.status, wait.reason
         return entry.task.status, entry.task.status_reason
@@ -182,9 +186,13 @@ class Dispatcher:
             self._by_token.setdefault(token, set()).add(entry.group)
         if until is not None:
             delay = max(0.0, until - time.monotonic()) + 0.001
-            asyncio.get_running_loop().call_later(delay, self._unblock, entry.group)
+            earlier = self._rechecks.pop(entry.group, None)
+            if earlier is not None:
+                earlier.cancel()
+            self._rechecks[entry.group] = asyncio.get_running_loop().call_later(delay, self._unblock, entry.group)
 
     def _unblock(self, group: Group) -> None:
+        self._rechecks.pop(group, None)
         self._blocked.pop(group, None)
         self.wake()
 

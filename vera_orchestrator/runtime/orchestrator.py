@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import InvalidValue, NotFound, OrchestratorStopped
+from vera_orchestrator.errors import InvalidValue, LeaseLost, NotFound, OrchestratorStopped
 from vera_orchestrator.journal.base import HistoryQuery
 from vera_orchestrator.models import Hook, ParallelBatch, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
@@ -88,6 +88,7 @@ class Orchestrator:
         """
         async with self._changing:
             if not self.is_running:
+                await self._given.journal.close()  # somebody may have read from it since
                 return
             self.is_running, self._is_stopping = False, True
             parts = self._parts
@@ -134,15 +135,14 @@ class Orchestrator:
         self._parts.services.want_claim()
 
     def _given_up_for_dead(self) -> None:
-        """Another owner has this one's tasks: let go of them and begin again as a new owner."""
-        self._rejoining = asyncio.create_task(self._rejoin(), name="vera-rejoin")
+        self._rejoining = asyncio.create_task(self._rejoin(self._parts), name="vera-rejoin")
 
-    async def _rejoin(self) -> None:
+    async def _rejoin(self, parts: Parts) -> None:
+        """Let go of tasks that others may take over now, and begin again as a new owner."""
         async with self._changing:
-            if not self.is_running:
+            if not self.is_running or parts is not self._parts:
                 return
             self.is_running = False  # who asks for something meanwhile waits until this is over
-            parts = self._parts
             parts.dispatcher.hold()
             await parts.services.stop()
             await drain(parts.dispatcher, 0)
@@ -156,6 +156,10 @@ class Orchestrator:
             self.is_running = True
             fresh.dispatcher.resume()
             fresh.services.start()
+
+    async def _reborn(self, parts: Parts) -> Parts:
+        await self._rejoin(parts)
+        return await self._ready()
 
     async def _ready(self) -> Parts:
         if self._is_stopping:  # and the running tasks are waited for: one that asks must not wait in turn
@@ -176,7 +180,11 @@ class Orchestrator:
         DuplicateTaskId, IdempotencyConflict or JournalUnavailable. A failed task raises nothing: its result says so.
         """
         parts = await self._ready()
-        accepted = await parts.submission.task(task)
+        try:
+            accepted = await parts.submission.task(task)
+        except LeaseLost:
+            parts = await self._reborn(parts)
+            accepted = await parts.submission.task(task)
         return await parts.submission.result(accepted) if wait else accepted.task_id
 
     async def get_task(self, task_id: str) -> Task | None:
@@ -265,7 +273,11 @@ class Orchestrator:
         """
         parts = await self._ready()
         options = BatchOptions(execute_parallel=execute_parallel, fail_fast=fail_fast, name=name)
-        state = await parts.submission.batch(tasks, options, batch_id)
+        try:
+            state = await parts.submission.batch(tasks, options, batch_id)
+        except LeaseLost:
+            parts = await self._reborn(parts)
+            state = await parts.submission.batch(tasks, options, batch_id)
         if not wait:
             return state.batch.id
         await asyncio.shield(state.done)

@@ -179,7 +179,8 @@ class Recovery:
             known = await self._journal.rows(keys_of_tasks)  # with the results of those that have ended
             rows = [known[one] for one in keys_of_tasks if one in known]
             options = decode_options(row.options)
-            tasks = {one.key: decode_task(one)[0] for one in rows}
+            decoded = {one.key: decode_task(one) for one in rows}
+            tasks = {one: task for one, (task, _) in decoded.items()}
             batch = ParallelBatch(
                 id=row.id,
                 tasks=list(tasks.values()),
@@ -191,8 +192,9 @@ class Recovery:
             unfinished = {one.key for one in rows if not one.status.is_final}
             state = BatchState(key=key, batch=batch, tasks=tasks, open=unfinished)
             self._progress.batches.add(state)
-            self._live.foreign.update({one.key: tasks[one.key] for one in rows if one.key in unfinished})
-            self._engine.open_batch(plan_of(state, [], options.name))
+            self._live.foreign.update({one: task for one, task in tasks.items() if one in unfinished})
+            still = [(one, after) for one, (_, after) in decoded.items() if one in unfinished]
+            self._engine.open_batch(plan_of(state, still, options.name))
 
 
 def _interrupted(entry: Entry) -> TaskInterrupted:

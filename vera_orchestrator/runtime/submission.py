@@ -114,7 +114,7 @@ class Submission:
             open={draft.row.key for draft in drafts},
         )
         self._progress.batches.add(state)
-        self._engine.open_batch(plan_of(state, [draft.entry for draft in drafts], options.name))
+        self._engine.open_batch(plan_of(state, [(draft.entry.key, draft.entry.after) for draft in drafts], options.name))
         for task in tasks:
             self._intake.begin(task, now, batch.id)
         for draft in drafts:
@@ -235,10 +235,9 @@ def decode_options(text: str) -> BatchOptions:
     return BatchOptions(**orjson.loads(text))
 
 
-def plan_of(state: BatchState, entries: Sequence[Entry], name: str | None) -> BatchPlan:
-    """Return a batch as its record shows it."""
-    labels = [
-        Label(type=str(entry.task.type), name=run_name(entry.task), key=entry.key, batch=state.key) for entry in entries
-    ]
-    edges = {entry.key: [upstream.key for upstream in entry.after] for entry in entries}
+def plan_of(state: BatchState, open_tasks: Sequence[tuple[int, Sequence[Upstream]]], name: str | None) -> BatchPlan:
+    """Return a batch as its record shows it: its open tasks by row key, with what they wait for."""
+    tasks = [(key, state.tasks[key]) for key, _ in open_tasks]
+    labels = [Label(type=str(task.type), name=run_name(task), key=key, batch=state.key) for key, task in tasks]
+    edges = {key: [upstream.key for upstream in after] for key, after in open_tasks}
     return BatchPlan(key=state.key, id=name or state.batch.id, labels=labels, edges=edges)

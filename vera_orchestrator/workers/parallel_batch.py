@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
-from vera_orchestrator.enums import WorkerStatus
+from vera_orchestrator.enums import TaskStatus, WorkerStatus
 from vera_orchestrator.errors import InvalidPayload
 from vera_orchestrator.models import ParallelBatch, Task, TaskResult, WorkerConfig
 from vera_orchestrator.payloads import BatchPayload
@@ -44,6 +44,10 @@ class Batcher(Protocol):
         """Cancel a batch."""
         ...
 
+    async def retry_batch(self, batch_id: str) -> list[str]:
+        """Run what did not succeed of a batch again."""
+        ...
+
 
 class ParallelBatchWorker(BaseWorker):
     """Submits the tasks of a payload as a batch and waits for it.
@@ -76,7 +80,10 @@ class ParallelBatchWorker(BaseWorker):
         """Run the inner batch; raises InvalidPayload, naming the inner task, or what `submit_batch` raises."""
         payload = BatchPayload.model_validate(task.payload)
         batch_id = inner_batch_id(task)
-        if await self._batcher.get_batch(batch_id) is None:
+        earlier = await self._batcher.get_batch(batch_id)
+        if earlier is not None and earlier.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+            await self._batcher.retry_batch(batch_id)
+        if earlier is None:
             tasks = [_inner(number, fields) for number, fields in enumerate(payload.tasks)]
             await self._batcher.submit_batch(
                 tasks, payload.execute_parallel, batch_id=batch_id, name=f"batch of {task.id}"
