@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,14 @@ from vera_orchestrator.workers.base import BaseWorker
 Make = Callable[..., Awaitable[Orchestrator]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def database(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The setting that chooses the journal."""
-    return {"database_url": "memory://"} if request.param == "memory" else {}
-
-
-@pytest.fixture
-async def make(tmp_path: Path, database: dict[str, Any]) -> AsyncIterator[Make]:
-    """Makes started orchestrators on each kind of journal and stops them at the end."""
+@asynccontextmanager
+async def maker(home: Path, **settings: Any) -> AsyncGenerator[Make]:
+    """Make started orchestrators with one state folder, and stop them at the end."""
     made: list[Orchestrator] = []
 
     async def start(*workers: BaseWorker, **more: Any) -> Orchestrator:
-        options: dict[str, Any] = {"drain_seconds": 0, **database, **more}
-        one = orchestrator(tmp_path / "state", *workers, **options)
+        options: dict[str, Any] = {"drain_seconds": 0, **settings, **more}
+        one = orchestrator(home, *workers, **options)
         made.append(one)
         await soon(one.start())
         return one
@@ -34,20 +29,18 @@ async def make(tmp_path: Path, database: dict[str, Any]) -> AsyncIterator[Make]:
     yield start
     for one in made:
         await soon(one.stop())
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def make(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Makes started orchestrators, on each kind of journal."""
+    settings = {"database_url": "memory://"} if request.param == "memory" else {}
+    async with maker(tmp_path / "state", **settings) as start:
+        yield start
 
 
 @pytest.fixture
 async def make_on_disk(tmp_path: Path) -> AsyncIterator[Make]:
-    """Makes started orchestrators on one SQLite journal and stops them at the end."""
-    made: list[Orchestrator] = []
-
-    async def start(*workers: BaseWorker, **more: Any) -> Orchestrator:
-        options: dict[str, Any] = {"drain_seconds": 0, **more}
-        one = orchestrator(tmp_path / "state", *workers, **options)
-        made.append(one)
-        await soon(one.start())
-        return one
-
-    yield start
-    for one in made:
-        await soon(one.stop())
+    """Makes started orchestrators, all of them on one SQLite journal."""
+    async with maker(tmp_path / "state") as start:
+        yield start

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar, copy_context
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,7 @@ from vera_orchestrator.enums import TaskStatus
 EDGES = "after"
 """The parameter of the ten tasks whose inputs become edges."""
 
+NOWHERE = Path(os.devnull)
 Tasks = Mapping[str, PrefectTask[..., Any]]
 _current: ContextVar[Host | None] = ContextVar("vera_host", default=None)
 _ours: ContextVar[bool] = ContextVar("vera_ours", default=False)
@@ -43,7 +46,9 @@ class Host:
 
     def __init__(self, tasks: Tasks, run: Flow[..., Any], name: str, parameters: dict[str, Any] | None = None) -> None:
         self._tasks = tasks
-        self._flow = run.with_options(flow_run_name=name)
+        # Nothing is stored, but for a flow without a storage Prefect asks its API for the default one, and blocks the
+        # event loop meanwhile.
+        self._flow = run.with_options(flow_run_name=name, result_storage=NOWHERE)
         self._parameters = parameters or {}
         self._runs: set[asyncio.Task[Any]] = set()
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -79,11 +79,12 @@ class Attempts:
         error = None if result.error is None else str(result.error)
         return dataclasses.replace(result, error=error, execution_time_ms=elapsed, worker_id=worker.worker_id)
 
-    def _limit(self, task: Task, worker: BaseWorker) -> float:
-        limits = [task.timeout_seconds or min(self._settings.task_timeout_seconds, worker.config.timeout_seconds)]
-        if task.requirements.max_runtime_seconds is not None:
-            limits.append(task.requirements.max_runtime_seconds)
-        return min(limits)
+    def _limit(self, task: Task, worker: BaseWorker) -> float | None:
+        """Return the seconds for one attempt; one that only waits for other tasks has no limit unless it names one."""
+        default = min(self._settings.task_timeout_seconds, worker.config.timeout_seconds)
+        named = task.timeout_seconds or (default if worker.occupies_slot else None)
+        limits = [limit for limit in (named, task.requirements.max_runtime_seconds) if limit is not None]
+        return min(limits, default=None)
 
 
 def _redact(error: VeraError, secrets: frozenset[str]) -> None:

@@ -14,11 +14,12 @@ from vera_orchestrator.errors import InvalidValue, LeaseLost, NotFound, Orchestr
 from vera_orchestrator.journal.base import HistoryQuery
 from vera_orchestrator.models import Hook, ParallelBatch, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
-from vera_orchestrator.runtime.codec import decode_task, to_datetime
+from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.draining import drain
 from vera_orchestrator.runtime.parts import Outside, Parts, assemble
 from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.reading import Reading
+from vera_orchestrator.runtime.status import metrics_of, recording_of
 from vera_orchestrator.runtime.submission import BatchOptions, waiter_of
 
 logger = logging.getLogger(__name__)
@@ -367,20 +368,7 @@ class Orchestrator:
     @property
     def metrics(self) -> dict[str, Any]:
         """Counts since `start`."""
-        parts = self._parts
-        ended = parts.progress.completed + parts.progress.failed
-        total = parts.progress.execution_time_ms
-        started_at = to_datetime(self._started_at)
-        return {
-            "tasks_submitted": parts.submission.submitted,
-            "tasks_completed": parts.progress.completed,
-            "tasks_failed": parts.progress.failed,
-            "total_execution_time_ms": total,
-            "started_at": started_at.isoformat() if started_at else None,
-            "active_tasks": len(parts.dispatcher.active),
-            "queued_tasks": len(parts.live) - len(parts.dispatcher.active),
-            "avg_execution_time_ms": total / ended if ended else 0.0,
-        }
+        return metrics_of(self._parts, self._started_at)
 
     def running_tasks(self) -> list[Task]:
         """Return the tasks that run now."""
@@ -388,19 +376,10 @@ class Orchestrator:
 
     def get_status(self) -> dict[str, Any]:
         """Return the wire form of how the orchestrator stands."""
-        engine = self.engine.status
         return {
             "is_running": self.is_running,
             "uptime_seconds": time.time() - self._started_at if self.is_running and self._started_at else 0.0,
             "metrics": self.metrics,
             "workers": self.worker_registry.get_statistics(),
-            "prefect": {
-                "connected": engine.connected,
-                "api_url": engine.api_url,
-                "ui_url": engine.ui_url,
-                "reason": engine.reason,
-                "recorded_runs": engine.recorded,
-                "unrecorded_runs": engine.unrecorded,
-                "limits": dict(engine.limits),
-            },
+            "prefect": recording_of(self.engine.status),
         }

@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from vera_orchestrator.enums import WorkerStatus
+from vera_orchestrator.enums import TaskStatus, WorkerStatus
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
@@ -24,6 +25,7 @@ LOOK_SECONDS = 0.1
 LEFTOVER_SECONDS = 1.0
 HEALTH_CHECK_SECONDS = 10.0
 PRUNE_ROWS = 500
+PRUNED = "it is no longer in the journal"
 logger = logging.getLogger(__name__)
 
 
@@ -114,15 +116,18 @@ class Services:
             if self._live.get(key) is not None or (row is not None and not row.status.is_final):
                 continue
             task = self._live.foreign.get(key)
-            if row is not None:
+            if row is None:  # retention was quicker than we
+                seen = Task(status=TaskStatus.CANCELLED, status_reason=PRUNED)
+                seen.result = TaskResult(success=False, error=PRUNED)
+            else:
                 seen, _ = decode_task(row)
-                if task is None:
-                    task = seen
-                else:
-                    task.status, task.result, task.status_reason = seen.status, seen.result, seen.status_reason
-                    task.started_at, task.completed_at = seen.started_at, seen.completed_at
-                    task.retry_count = seen.retry_count
-                self._progress.foreign_ended(key, task, row.batch)
+            if task is None:
+                task = seen
+            else:
+                task.status, task.result, task.status_reason = seen.status, seen.result, seen.status_reason
+                task.started_at, task.completed_at = seen.started_at, seen.completed_at
+                task.retry_count = seen.retry_count
+            self._progress.foreign_ended(key, task, row.batch if row is not None else None)
 
     async def _health(self) -> None:
         await asyncio.sleep(min(1.0, self._settings.health_check_interval))

@@ -114,7 +114,9 @@ class Submission:
             open={draft.row.key for draft in drafts},
         )
         self._progress.batches.add(state)
-        self._engine.open_batch(plan_of(state, [(draft.entry.key, draft.entry.after) for draft in drafts], options.name))
+        self._engine.open_batch(
+            plan_of(state, [(draft.entry.key, draft.entry.after) for draft in drafts], options.name)
+        )
         for task in tasks:
             self._intake.begin(task, now, batch.id)
         for draft in drafts:

@@ -1,0 +1,200 @@
+"""How batches are shown."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect.client.schemas.objects import TaskRun, TaskRunResult
+
+from tests.engine.conftest import Make
+from tests.engine.recording import Records, eventually, state_name
+from tests.support import Failing, Scripted, echo, soon
+from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.runtime.orchestrator import Orchestrator
+
+
+async def shown(orchestrator: Orchestrator, tasks: list[Task], **options: object) -> str:
+    """Run a batch and return the id of its flow run."""
+    shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    inform = orchestrator.engine.on_shown_batch
+
+    def note(key: int, flow_run_id: str) -> None:
+        inform(key, flow_run_id)
+        shown.set_result(flow_run_id)
+
+    orchestrator.engine.on_shown_batch = note
+    await soon(orchestrator.submit_batch(tasks, wait=True, **options))  # pyright: ignore[reportArgumentType]
+    return await soon(shown)
+
+
+def upstream(run: TaskRun) -> set[str]:
+    """Return the ids of the runs that a run has edges to."""
+    return {str(one.id) for inputs in run.task_inputs.values() for one in inputs if isinstance(one, TaskRunResult)}
+
+
+async def test_each_task_of_a_batch_has_a_run_with_its_edges(make: Make, records: Records) -> None:
+    orchestrator = await make(Scripted())
+    diamond = [
+        Task(id="top"),
+        Task(id="left", depends_on=["top"]),
+        Task(id="right", depends_on=["top"]),
+        Task(id="bottom", depends_on=["left", "right"]),
+    ]
+    flow_run = await records.ended_flow_run(await shown(orchestrator, diamond, name="diamond", batch_id="b-1"))
+    assert state_name(flow_run) == "Completed"
+    assert flow_run.parameters == {"batch_id": "b-1"}
+    runs = {run.name.removeprefix("custom "): run for run in await records.ended_runs(flow_run.id, 4)}
+    ids = {name: str(run.id) for name, run in runs.items()}
+    assert {name: upstream(run) for name, run in runs.items()} == {
+        "top": set(),
+        "left": {ids["top"]},
+        "right": {ids["top"]},
+        "bottom": {ids["left"], ids["right"]},
+    }
+    batch = await orchestrator.get_batch("b-1")
+    assert batch is not None and batch.flow_run_id == str(flow_run.id)
+
+
+async def test_a_batch_is_called_by_its_name(make: Make, records: Records) -> None:
+    orchestrator = await make(Scripted())
+    flow_run = await records.ended_flow_run(await shown(orchestrator, [Task()], name="weekly digest"))
+    assert flow_run.name == "weekly digest"
+
+
+async def test_after_a_failure_dependents_are_shown_as_cancelled_and_the_flow_run_as_failed(
+    make: Make, records: Records
+) -> None:
+    orchestrator = await make(Failing())
+    tasks = [
+        Task(id="broken", max_retries=0),
+        Task(id="next", depends_on=["broken"]),
+        Task(id="last", depends_on=["next"]),
+    ]
+    flow_run = await records.ended_flow_run(await shown(orchestrator, tasks))
+    assert state_name(flow_run) == "Failed"
+    assert flow_run.state is not None and flow_run.state.message == "1 of 3 tasks failed"
+    runs = await records.ended_runs(flow_run.id, 3)
+    assert {run.name: state_name(run) for run in runs} == {
+        "custom broken": "Failed",
+        "custom next": "Cancelled",
+        "custom last": "Cancelled",
+    }
+
+
+async def test_a_large_batch_is_shown_in_chunks_of_each_level_with_edges(make: Make, records: Records) -> None:
+    orchestrator = await make(Scripted(), batch_own_runs=10, carrier_tasks=20)
+    first = [Task(id=f"first-{number}") for number in range(50)]
+    second = [Task(id=f"second-{number}", depends_on=[f"first-{number}"]) for number in range(50)]
+    flow_run_id = await shown(orchestrator, first + second)
+    runs = await records.ended_runs(flow_run_id, 6)
+    assert sorted(run.name for run in runs) == [
+        "level 1: 10 of custom",
+        "level 1: 20 of custom",
+        "level 1: 20 of custom",
+        "level 2: 10 of custom",
+        "level 2: 20 of custom",
+        "level 2: 20 of custom",
+    ]
+    above = {str(run.id) for run in runs if run.name.startswith("level 1")}
+    for run in runs:
+        assert (upstream(run) <= above and upstream(run)) if run.name.startswith("level 2") else not upstream(run)
+    assert {state_name(run) for run in runs} == {"Completed"}
+
+
+async def test_failures_of_a_large_batch_have_runs_of_their_own_too(make: Make, records: Records) -> None:
+    async def fail_one(task: Task) -> TaskResult:
+        if task.id == "item-29":
+            raise RuntimeError("rotten")
+        return await echo(task)
+
+    orchestrator = await make(Scripted(fail_one), batch_own_runs=10)
+    tasks = [Task(id=f"item-{number}", max_retries=0) for number in range(30)]
+    flow_run = await records.ended_flow_run(await shown(orchestrator, tasks))
+    assert state_name(flow_run) == "Failed"
+    runs = {run.name: run for run in await records.ended_runs(flow_run.id, 2)}
+    assert set(runs) == {"level 1: 30 of custom, 1 not completed", "custom item-29"}
+    state = runs["custom item-29"].state
+    assert state is not None and state.name == "Failed" and "rotten" in (state.message or "")
+
+
+async def test_a_slow_hook_hides_no_failure(make: Make, records: Records) -> None:
+    async def fail(task: Task) -> TaskResult:
+        return TaskResult(success=False, error="rotten", retryable=False)
+
+    orchestrator = await make(Scripted(fail), batch_own_runs=0)
+    hooked = asyncio.Event()
+
+    async def hook(task: Task, error: object) -> None:
+        await hooked.wait()
+
+    orchestrator.on_task_failed = hook
+    shows = asyncio.create_task(shown(orchestrator, [Task(id="slowly-mourned")]))
+    flow_run_id = await eventually(lambda: _flow_run_of(orchestrator), bool)
+    hooked.set()
+    assert flow_run_id == await soon(shows)
+    runs = {run.name for run in await records.ended_runs(str(flow_run_id), 2)}
+    assert runs == {"level 1: 1 of custom, 1 not completed", "custom slowly-mourned"}
+
+
+async def test_a_cancelled_batch_is_shown_as_cancelled(make: Make, records: Records) -> None:
+    held = asyncio.Event()
+
+    async def hold(task: Task) -> TaskResult:
+        await held.wait()
+        return await echo(task)
+
+    orchestrator = await make(Scripted(hold))
+    batch = await soon(orchestrator.submit_batch([Task(id="a"), Task(id="b", depends_on=["a"])]))
+    flow_run_id = await eventually(lambda: _flow_run_of(orchestrator), bool)
+    await orchestrator.cancel_batch(str(batch))
+    assert state_name(await records.ended_flow_run(str(flow_run_id))) == "Cancelled"
+    assert {state_name(run) for run in await records.ended_runs(str(flow_run_id), 2)} == {"Cancelled"}
+
+
+async def test_a_flow_run_that_is_cancelled_in_prefect_cancels_its_batch(make: Make, records: Records) -> None:
+    held = asyncio.Event()
+
+    async def hold(task: Task) -> TaskResult:
+        await held.wait()
+        return await echo(task)
+
+    orchestrator = await make(Scripted(hold))
+    batch = str(await soon(orchestrator.submit_batch([Task(), Task()])))
+    flow_run_id = str(await eventually(lambda: _flow_run_of(orchestrator), bool))
+    from uuid import UUID
+
+    from prefect.states import Cancelling
+
+    async with records.client() as client:
+        await client.set_flow_run_state(UUID(flow_run_id), Cancelling())
+    results = await soon(orchestrator.wait_for_batch(batch))
+    assert [result.success for result in results] == [False, False]
+    assert state_name(await records.ended_flow_run(flow_run_id)) == "Cancelled"
+
+
+async def test_many_short_batches_are_all_shown_completely(make: Make, records: Records) -> None:
+    orchestrator = await make(Scripted())
+    found: dict[int, str] = {}
+    inform = orchestrator.engine.on_shown_batch
+
+    def note(key: int, flow_run_id: str) -> None:
+        inform(key, flow_run_id)
+        found[key] = flow_run_id
+
+    orchestrator.engine.on_shown_batch = note
+    count = 8
+    for _ in range(count):  # each ends long before its flow run exists
+        await soon(orchestrator.submit_batch([Task(), Task()], wait=True))
+
+    async def ids() -> dict[int, str]:
+        return found
+
+    await eventually(ids, lambda found: len(found) == count)
+    for flow_run_id in found.values():
+        assert state_name(await records.ended_flow_run(flow_run_id)) == "Completed"
+        assert [state_name(run) for run in await records.ended_runs(flow_run_id, 2)] == ["Completed"] * 2
+
+
+async def _flow_run_of(orchestrator: Orchestrator) -> str | None:
+    states = list(orchestrator._parts.progress.batches)
+    return states[0].batch.flow_run_id if states else None
