@@ -49,7 +49,7 @@ def show_results(console: Console, batch: ParallelBatch, skipped: Sequence[str],
         )
         for task in batch.tasks
     ]
-    rows += [(name, "", "", "skipped", f"no sandbox; install it with: {remedy}") for name in skipped]
+    rows += [(name, "", "", "skipped", "no sandbox") for name in skipped]
     table = Table(title="The main job", expand=True)
     for place, column in enumerate(("task", "worker", "time", "status")):
         table.add_column(column, no_wrap=True, min_width=max(len(row[place]) for row in rows))
@@ -57,6 +57,8 @@ def show_results(console: Console, batch: ParallelBatch, skipped: Sequence[str],
     for task, worker, time, status, result in rows:
         table.add_row(task, worker, time, f"[{COLOURS.get(status, 'yellow')}]{status}[/]", escape(result))
     console.print(table)
+    if skipped:
+        console.print(f"Code was skipped, because there is no sandbox. Install it with: {remedy}", soft_wrap=True)
 
 
 def _status(task: Task) -> str:

@@ -96,15 +96,12 @@ async def run(console: Console, home: Path, *, keep: bool) -> int:
         batch = await _run_batch(orchestrator, console, address.api_url, with_code=with_code)
         skipped = [] if with_code else [f"summarise {name}" for name in SOURCES]
         show_results(console, batch, skipped, INSTALL)
-        console.print(f"Report: {config.workspace / REPORT}")
-        if batch.flow_run_id:
-            console.print(
-                f"The batch in Prefect's UI: {orchestrator.engine.run_url(batch.flow_run_id)}", soft_wrap=True
-            )
-            console.print(f"(The UI asks for the auth string: it is in {home / 'prefect' / 'auth'}.)", soft_wrap=True)
+        console.print(f"Report: {config.workspace / REPORT}", soft_wrap=True)
         if keep:
-            console.print("Everything stays up. End it with Ctrl-C.")
+            _show_way_to_ui(console, orchestrator, batch, home)
             await _until_interrupted()
+        else:
+            console.print("The server ends now. To look at a batch in Prefect's UI: make run ARGS=--keep")
     server.release()
     return 0 if batch.status == "completed" else 1
 
@@ -122,6 +119,13 @@ async def _run_batch(
         if batch.flow_run_id or asyncio.get_running_loop().time() > deadline:
             return batch
         await asyncio.sleep(REFRESH_SECONDS)
+
+
+def _show_way_to_ui(console: Console, orchestrator: UnifiedOrchestrator, batch: ParallelBatch, home: Path) -> None:
+    url = orchestrator.engine.run_url(batch.flow_run_id) if batch.flow_run_id else orchestrator.engine.status.ui_url
+    console.print(f"The batch in Prefect's UI: {url}", soft_wrap=True)
+    console.print(f"(The UI asks for the auth string: it is in {home / 'prefect' / 'auth'}.)", soft_wrap=True)
+    console.print("Everything stays up. End it with Ctrl-C.")
 
 
 async def _until_interrupted() -> None:

@@ -27,14 +27,17 @@ class CurrentRun:
     """The flow run that the caller is in; `is_again`: it was started before, and Prefect starts it again."""
 
     id: str
+    name: str
     is_again: bool
+    parameters: Mapping[str, Any]
 
 
 def current_run() -> CurrentRun:
     """Return the flow run that the caller is in."""
     context = FlowRunContext.get()
     assert context is not None and context.flow_run is not None, "only a flow calls this"
-    return CurrentRun(id=str(context.flow_run.id), is_again=context.flow_run.run_count > 1)
+    run = context.flow_run
+    return CurrentRun(id=str(run.id), name=run.name, is_again=run.run_count > 1, parameters=run.parameters)
 
 
 @asynccontextmanager

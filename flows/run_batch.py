@@ -9,13 +9,20 @@ from prefect import State, flow, get_run_logger
 from flows.orchestration import current_run, flow_orchestrator
 from flows.scope import OwnRows
 from vera_orchestrator.engine.hosts import be_host, has_host
+from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import NotFound, TaskFailed
 from vera_orchestrator.models import TaskResult
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.task_json import task_from_json
 
 
-@flow(name="run-batch", persist_result=False)
+def run_name() -> str:
+    """Name a flow run after the batch it was given; without one it keeps its name."""
+    run = current_run()
+    return str(run.parameters.get("batch_id") or run.name)
+
+
+@flow(name="run-batch", flow_run_name=run_name, persist_result=False)
 async def run_batch(
     tasks: list[dict[str, Any]] | None = None,
     execute_parallel: bool = True,
@@ -31,8 +38,11 @@ async def run_batch(
         return await be_host()
     batch_id = batch_id or current_run().id
     async with flow_orchestrator(run_batch, OwnRows(batch_id=batch_id)) as orchestrator:
-        if await orchestrator.get_batch(batch_id) is None:
+        earlier = await orchestrator.get_batch(batch_id)
+        if earlier is None:
             await _submit(orchestrator, batch_id, tasks, execute_parallel=execute_parallel, fail_fast=fail_fast)
+        elif earlier.status is TaskStatus.COMPLETED:
+            get_run_logger().info("batch %s has succeeded already: there is nothing to run again", batch_id)
         else:
             await orchestrator.retry_batch(batch_id)
         results = await orchestrator.wait_for_batch(batch_id)

@@ -73,3 +73,10 @@ def test_hooks_are_not_shown() -> None:
 @pytest.mark.parametrize("status", list(TaskStatus))
 def test_three_statuses_are_final(status: TaskStatus) -> None:
     assert status.is_final == (status in ("completed", "failed", "cancelled"))
+
+
+@pytest.mark.parametrize("name", ["depends_on", "depends_on_any"])
+def test_one_id_in_place_of_a_list_of_dependencies_is_refused(name: str) -> None:
+    given: dict[str, Any] = {name: "first"}
+    with pytest.raises(InvalidValue, match=f"{name}: 'first' is not a list"):
+        Task(**given)

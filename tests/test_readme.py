@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from codeop import CommandCompiler
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,18 @@ async def test_the_python_examples_run_in_order(tmp_path: Path, monkeypatch: pyt
         if inspect.isawaitable(result):
             await result
     assert not namespace["orchestrator"].is_running
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_python_example_can_be_pasted_into_an_interactive_shell(block: str) -> None:
+    compiler = CommandCompiler()
+    compiler.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    entered: list[str] = []
+    for line in [*block.splitlines(), ""]:
+        entered.append(line)
+        if compiler("\n".join(entered), "README.md") is not None:  # raises SyntaxError where the shell would
+            entered.clear()
+    assert entered == []
 
 
 @pytest.mark.parametrize("command", ["make run", "make test", "make soak", "make bench", "make check"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from vera_orchestrator.errors import InvalidValue
-from vera_orchestrator.settings import OrchestratorConfig, PrefectMode
+from vera_orchestrator.settings import OrchestratorConfig, PrefectMode, listing
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +87,24 @@ def test_a_list_may_be_given_with_commas(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_prefect_may_be_switched_off_by_name() -> None:
     assert OrchestratorConfig(prefect="off").prefect is PrefectMode.OFF
+
+
+def test_the_listing_names_every_field_with_its_variable_its_default_and_its_purpose() -> None:
+    lines = listing().splitlines()
+    assert len(lines) == 2 * len(OrchestratorConfig.model_fields)
+    at = lines.index("max_concurrent_tasks (VERA_MAX_CONCURRENT_TASKS) = 10")
+    assert lines[at + 1] == "    Tasks that this orchestrator runs at a time."
+    assert "http_allow (VERA_HTTP_ALLOW) = none" in lines
+    assert "prefect (VERA_PREFECT) = auto" in lines
+
+
+def test_the_listing_is_a_command_and_shows_no_secret_of_the_environment() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "vera_orchestrator.settings"],
+        env={**os.environ, "VERA_API_KEY": "very-secret"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{listing()}\n"
+    assert "very-secret" not in done.stdout

@@ -142,6 +142,11 @@ class Task:
             self.type = task_type(self.type)
         if self.priority.__class__ is not TaskPriority:
             self.priority = task_priority(self.priority)
+        for name in ("depends_on", "depends_on_any"):
+            if isinstance(getattr(self, name), str):
+                raise InvalidValue(
+                    f"{getattr(self, name)!r} is not a list.", field=name, remedy="Give a list of ids, such as ['a']."
+                )
         given: object = self.requirements
         if isinstance(given, dict):
             self.requirements = TaskRequirements(**cast("dict[str, Any]", given))

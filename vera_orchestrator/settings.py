@@ -1,7 +1,11 @@
-"""The one settings class. Every field can also come from the environment as `VERA_<FIELD>`."""
+"""The one settings class. Every field can also come from the environment as `VERA_<FIELD>`.
+
+`python -m vera_orchestrator.settings` lists the fields.
+"""
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -144,3 +148,20 @@ class OrchestratorConfig(BaseSettings):
     def workspace(self) -> Path:
         """The folder that file tools may use; never one that holds the state folder."""
         return self.tools_root or self.home.parent / f"{self.home.name}-workspace"
+
+
+def listing() -> str:
+    """Return two lines per field: its name, its variable and its default, then what it is for."""
+    lines: list[str] = []
+    for name, field in OrchestratorConfig.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        lines += [f"{name} (VERA_{name.upper()}) = {_shown(default)}", f"    {field.description}"]
+    return "\n".join(lines)
+
+
+def _shown(default: object) -> str:
+    return "none" if default is None or default == [] else str(default)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{listing()}\n")

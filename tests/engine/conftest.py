@@ -46,10 +46,9 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
     assert supervisor.has_ended(within=20)
 
 
-@pytest.fixture
-def home(running_server: RunningServer, tmp_path: Path) -> Path:
-    """A state folder of its own whose server starts fast: it has the shared server's tables already."""
-    folder = tmp_path / "vera" / "prefect"
+def copied_home(running_server: RunningServer, parent: Path) -> Path:
+    """Return a new state folder whose server starts fast: it has the shared server's tables already."""
+    folder = parent / "vera" / "prefect"
     folder.mkdir(parents=True)
     origin = running_server.home / "prefect"
     with (
@@ -59,6 +58,12 @@ def home(running_server: RunningServer, tmp_path: Path) -> Path:
         source.backup(copy)
     shutil.copytree(origin / "ui", folder / "ui")
     return folder.parent
+
+
+@pytest.fixture
+def home(running_server: RunningServer, tmp_path: Path) -> Path:
+    """A state folder of its own whose server starts fast."""
+    return copied_home(running_server, tmp_path)
 
 
 @pytest.fixture

@@ -68,6 +68,17 @@ def host_run(orchestrator: Orchestrator) -> UUID | None:
     return engine._host.flow_run_id if engine._host else None
 
 
+async def next_host(orchestrator: Orchestrator, after: UUID | None = None) -> UUID:
+    """Return the id of the flow run that shows single tasks, once it is another than the one before."""
+
+    async def read() -> UUID | None:
+        return host_run(orchestrator)
+
+    host = await eventually(read, lambda host: host not in (None, after))
+    assert host is not None
+    return host
+
+
 async def eventually(read: Callable[[], Awaitable[T]], is_right: Callable[[T], object]) -> T:
     """Read until what was read is right, and return it; fails with the last reading."""
     never = asyncio.Event()
@@ -76,7 +87,7 @@ async def eventually(read: Callable[[], Awaitable[T]], is_right: Callable[[T], o
         value = await read()
         if is_right(value):
             return value
-        assert asyncio.get_running_loop().time() < deadline, value
+        assert asyncio.get_running_loop().time() < deadline, f"{value!r:.2000}"
         with suppress(TimeoutError):
             await asyncio.wait_for(never.wait(), BETWEEN_READS)
 

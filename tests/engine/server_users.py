@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -78,3 +81,15 @@ def state_of(home: Path) -> ServerState:
     state = ServerFolder.of(home).read_state()
     assert state is not None
     return state
+
+
+@contextmanager
+def stopped(home: Path) -> Iterator[None]:
+    """Let the server of a state folder answer nothing."""
+    pid = state_of(home).server_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

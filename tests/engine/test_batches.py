@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 from prefect.client.schemas.objects import TaskRun, TaskRunResult
+from prefect.states import Cancelling
 
 from tests.engine.conftest import Make
 from tests.engine.recording import Records, eventually, state_name
@@ -42,7 +44,8 @@ async def test_each_task_of_a_batch_has_a_run_with_its_edges(make: Make, records
     ]
     flow_run = await records.ended_flow_run(await shown(orchestrator, diamond, name="diamond", batch_id="b-1"))
     assert state_name(flow_run) == "Completed"
-    assert flow_run.parameters == {"batch_id": "b-1"}
+    assert flow_run.name == "diamond"
+    assert flow_run.parameters["batch_id"] == "b-1"  # started again in Prefect, it goes on with this batch
     runs = {run.name.removeprefix("custom "): run for run in await records.ended_runs(flow_run.id, 4)}
     ids = {name: str(run.id) for name, run in runs.items()}
     assert {name: upstream(run) for name, run in runs.items()} == {
@@ -55,10 +58,10 @@ async def test_each_task_of_a_batch_has_a_run_with_its_edges(make: Make, records
     assert batch is not None and batch.flow_run_id == str(flow_run.id)
 
 
-async def test_a_batch_is_called_by_its_name(make: Make, records: Records) -> None:
+async def test_a_batch_without_a_name_is_called_by_its_id(make: Make, records: Records) -> None:
     orchestrator = await make(Scripted())
-    flow_run = await records.ended_flow_run(await shown(orchestrator, [Task()], name="weekly digest"))
-    assert flow_run.name == "weekly digest"
+    flow_run = await records.ended_flow_run(await shown(orchestrator, [Task()], batch_id="b-2"))
+    assert flow_run.name == "b-2"
 
 
 async def test_after_a_failure_dependents_are_shown_as_cancelled_and_the_flow_run_as_failed(
@@ -128,11 +131,9 @@ async def test_a_slow_hook_hides_no_failure(make: Make, records: Records) -> Non
         await hooked.wait()
 
     orchestrator.on_task_failed = hook
-    shows = asyncio.create_task(shown(orchestrator, [Task(id="slowly-mourned")]))
-    flow_run_id = await eventually(lambda: _flow_run_of(orchestrator), bool)
+    flow_run_id = await shown(orchestrator, [Task(id="slowly-mourned")])
     hooked.set()
-    assert flow_run_id == await soon(shows)
-    runs = {run.name for run in await records.ended_runs(str(flow_run_id), 2)}
+    runs = {run.name for run in await records.ended_runs(flow_run_id, 2)}
     assert runs == {"level 1: 1 of custom, 1 not completed", "custom slowly-mourned"}
 
 
@@ -161,10 +162,6 @@ async def test_a_flow_run_that_is_cancelled_in_prefect_cancels_its_batch(make: M
     orchestrator = await make(Scripted(hold))
     batch = str(await soon(orchestrator.submit_batch([Task(), Task()])))
     flow_run_id = str(await eventually(lambda: _flow_run_of(orchestrator), bool))
-    from uuid import UUID
-
-    from prefect.states import Cancelling
-
     async with records.client() as client:
         await client.set_flow_run_state(UUID(flow_run_id), Cancelling())
     results = await soon(orchestrator.wait_for_batch(batch))
@@ -182,7 +179,7 @@ async def test_many_short_batches_are_all_shown_completely(make: Make, records: 
         found[key] = flow_run_id
 
     orchestrator.engine.on_shown_batch = note
-    count = 8
+    count = 4
     for _ in range(count):  # each ends long before its flow run exists
         await soon(orchestrator.submit_batch([Task(), Task()], wait=True))
 

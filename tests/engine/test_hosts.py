@@ -8,11 +8,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from uuid import UUID
-
 
 from tests.engine.conftest import Make
-from tests.engine.recording import Records, eventually, has_ended, host_run, recorded, state_name
+from tests.engine.recording import Records, eventually, has_ended, next_host, recorded, state_name
 from tests.engine.server_users import ROOT
 from tests.support import Gate, Scripted, run, soon, until
 from vera_orchestrator.engine.open_runs import left_open
@@ -41,43 +39,39 @@ asyncio.run(die())
 
 
 async def test_the_host_is_renewed_after_so_many_runs_and_the_old_one_completes(make: Make, records: Records) -> None:
-    orchestrator = await make(Scripted(), host_runs=3, own_run_rate=1_000)
-    hosts: list[UUID] = []
-    while len(hosts) < 3:
-        await run(orchestrator, Task())
-        if (host := host_run(orchestrator)) is not None and host not in hosts:
-            hosts.append(host)
+    orchestrator = await make(Scripted(), host_runs=3)
+    hosts = [await next_host(orchestrator)]
+    for _ in range(2):
+        for _ in range(3):
+            await run(orchestrator, Task())
+        hosts.append(await next_host(orchestrator, after=hosts[-1]))
     for earlier in hosts[:-1]:
         ended = await records.ended_flow_run(earlier)
         assert state_name(ended) == "Completed"
         assert ended.name == "tasks of state"
-        assert len(await records.ended_runs(earlier, 3)) >= 3
+        assert len(await records.ended_runs(earlier, 3)) == 3
     assert state_name(await records.flow_run(hosts[-1])) == "Running"
 
 
 async def test_a_host_ends_only_after_its_last_task(make: Make, records: Records) -> None:
     gate = Gate()
-    orchestrator = await make(gate, Scripted(worker_id="quick", capabilities=["quick"]), host_runs=2)
+    orchestrator = await make(gate, host_runs=1)
+    first = await next_host(orchestrator)
     await orchestrator.submit_task(Task(id="long"))
     await gate.next()
-    await until(lambda: host_run(orchestrator))
-    first = host_run(orchestrator)
-    assert first is not None
-    while host_run(orchestrator) == first:
-        await run(orchestrator, Task(requirements={"capabilities": ["quick"]}))
+    second = await next_host(orchestrator, after=first)
     assert state_name(await records.flow_run(first)) == "Running"
     gate.open()
     assert state_name(await records.ended_flow_run(first)) == "Completed"
-    assert {state_name(one) for one in await records.ended_runs(first, 2)} == {"Completed"}
+    assert [state_name(one) for one in await records.ended_runs(first, 1)] == ["Completed"]
+    assert state_name(await records.flow_run(second)) == "Running"
 
 
 async def test_stop_completes_the_host(state: Path, records: Records) -> None:
     orchestrator = recorded(state, Scripted())
     await soon(orchestrator.start())
     await run(orchestrator, Task())
-    await until(lambda: host_run(orchestrator))
-    host = host_run(orchestrator)
-    assert host is not None
+    host = await next_host(orchestrator)
     await soon(orchestrator.stop())
     assert state_name(await records.flow_run(host)) == "Completed"
     assert not list((state / "runs").iterdir())
@@ -115,12 +109,9 @@ async def test_the_flow_runs_of_a_killed_process_are_shown_as_crashed_at_the_nex
 
 async def test_the_flow_runs_of_a_living_process_are_left_alone(make: Make, records: Records) -> None:
     first = await make(Scripted())
-    await until(lambda: host_run(first))
-    host = host_run(first)
-    assert host is not None
+    host = await next_host(first)
     second = await make(Scripted())
-    await run(second, Task())
-    await until(lambda: host_run(second))
+    await next_host(second)
     assert state_name(await records.flow_run(host)) == "Running"
 
 
@@ -128,11 +119,10 @@ async def test_the_programs_own_handler_for_sigterm_stays(make: Make) -> None:
     got = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, got.set)
     try:
-        orchestrator = await make(Scripted(), host_runs=1, own_run_rate=1_000)
-        first = None
+        orchestrator = await make(Scripted(), host_runs=1)
+        host = None
         for _ in range(2):
-            await until(lambda first=first: host_run(orchestrator) != first)
-            first = host_run(orchestrator)
+            host = await next_host(orchestrator, after=host)
             got.clear()
             os.kill(os.getpid(), signal.SIGTERM)
             await soon(got.wait())
@@ -144,7 +134,7 @@ async def test_the_programs_own_handler_for_sigterm_stays(make: Make) -> None:
 async def test_a_handler_that_came_after_the_start_stays_after_the_stop(state: Path) -> None:
     orchestrator = recorded(state, Scripted())
     await soon(orchestrator.start())
-    await until(lambda: host_run(orchestrator))
+    await next_host(orchestrator)
     before = signal.signal(signal.SIGTERM, _handle)
     try:
         await soon(orchestrator.stop())

@@ -9,7 +9,7 @@ from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
 from prefect.client.schemas.objects import Log, TaskRun
 
 from tests.engine.conftest import Make
-from tests.engine.recording import Records, eventually, host_run, state_name
+from tests.engine.recording import Records, eventually, has_ended, host_run, state_name
 from tests.support import Failing, Gate, Scripted, echo, run, soon, until
 from vera_orchestrator.models import Task, TaskResult
 
@@ -80,7 +80,7 @@ async def test_many_tasks_share_a_few_runs_and_all_are_counted(make: Make, recor
     await asyncio.gather(*(run(orchestrator, Task()) for _ in range(MANY)))
     host = host_run(orchestrator)
     assert host is not None
-    runs = await eventually(lambda: records.all_task_runs(host), lambda runs: _counted(runs) == MANY)
+    runs = await eventually(lambda: records.all_task_runs(host), lambda runs: _counted(runs) == MANY and all(map(has_ended, runs)))
     assert len(runs) < MANY / 4
     assert {state_name(one) for one in runs} == {"Completed"}
 

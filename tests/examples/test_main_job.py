@@ -3,38 +3,102 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+import pytest
+from rich.console import Console
+
+from examples.display import show_results
 from examples.main_job import SOURCES, main_job
 from vera_orchestrator.graph import check_graph
+from vera_orchestrator.models import ParallelBatch
 
 ROOT = Path(__file__).parents[2]
+STEPS = [f"{step} {name}" for step in ("read", "summarise") for name in SOURCES]
+SECONDS = 120
 
 
-def test_it_runs_to_its_end_and_writes_the_report(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "examples.main_job"],
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a run of the program left."""
+
+    code: int
+    output: str
+    reports: Path
+
+
+def started(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "examples.main_job", *arguments],
         cwd=ROOT,
-        env={**os.environ, "VERA_HOME": str(tmp_path / "state"), "COLUMNS": "160"},
-        capture_output=True,
+        env={**os.environ, "VERA_HOME": str(home), "COLUMNS": "160"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
-        check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    assert "/runs/flow-run/" in done.stdout
-    report = (tmp_path / "reports" / "report.md").read_text()
-    assert str(tmp_path / "reports" / "report.md") in done.stdout.replace("\n", "")
-    steps = [f"{step} {name}" for step in ("read", "summarise") for name in SOURCES]
-    for step in steps:
-        assert step in done.stdout
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    folder = tmp_path_factory.mktemp("main")
+    program = started(folder / "state")
+    output, _ = program.communicate(timeout=SECONDS)
+    return Ran(code=program.returncode, output=output, reports=folder / "reports")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Generator[subprocess.Popen[str]]:
+    program = started(tmp_path / "state", "--keep")
+    yield program
+    program.kill()
+    program.communicate()
+
+
+def test_it_runs_to_its_end_and_writes_the_report(ran: Ran) -> None:
+    assert ran.code == 0, ran.output
+    assert "Traceback" not in ran.output
+    assert str(ran.reports / "report.md") in ran.output
+    assert [step for step in STEPS if step not in ran.output] == []
     if shutil.which("bwrap"):
-        assert done.stdout.count("completed") >= len(steps) + 2
-        assert "entries" in report
+        assert ran.output.count("completed") >= len(STEPS) + 2
+        assert "entries" in (ran.reports / "report.md").read_text()
+
+
+def test_it_gives_no_address_of_a_server_that_has_ended_but_says_how_to_look_at_it(ran: Ran) -> None:
+    assert "/runs/flow-run/" not in ran.output
+    assert "make run ARGS=--keep" in ran.output
+
+
+def test_kept_up_it_shows_the_batch_until_it_is_interrupted(kept: subprocess.Popen[str]) -> None:
+    assert kept.stdout is not None
+    output = ""
+    while "End it with Ctrl-C" not in output:
+        line = kept.stdout.readline()
+        assert line, output
+        output += line
+    address = re.search(r"http://\S+/v2/runs/flow-run/[0-9a-f-]{36}", output)
+    assert address, output
+    assert httpx.get(address[0], headers={"Accept": "text/html"}, trust_env=False).status_code == 200
+    kept.send_signal(signal.SIGINT)
+    rest, _ = kept.communicate(timeout=SECONDS)
+    assert (kept.returncode, rest) == (0, "")
+
+
+def test_how_to_get_a_sandbox_is_said_once_and_whole_on_a_narrow_screen() -> None:
+    console = Console(width=80)
+    with console.capture() as captured:
+        show_results(console, ParallelBatch(), STEPS[3:5], "apt-get install bubblewrap")
+    shown = captured.get()
+    assert shown.count("skipped") == 3
+    assert shown.count("apt-get install bubblewrap") == 1
 
 
 def test_without_a_sandbox_the_code_steps_are_left_out_and_the_rest_is_a_graph() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from tests.flows.station import Station
+from tests.flows.station import RUN_SECONDS, Station
 from tests.http.server import Handler, Seen
-from tests.support import PATIENCE
 
 
 class Site:
@@ -50,7 +49,7 @@ class Site:
 
     def slow(self, handler: Handler, seen: Seen) -> None:
         self.asked_slow.release()
-        self.answering.wait(PATIENCE)
+        self.answering.wait(RUN_SECONDS)
         handler.answer_json("done")
 
 

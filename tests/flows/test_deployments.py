@@ -15,7 +15,7 @@ from prefect.client.orchestration import PrefectClient
 
 from tests.flows.seen import result_of, state_of, statuses, task_runs, upstream_of
 from tests.flows.site import Site, get
-from tests.flows.station import Command, Ended, Station
+from tests.flows.station import RUN_SECONDS, Command, Ended, Station
 from tests.support import PATIENCE, Scripted, orchestrator, settings, soon
 from vera_orchestrator.enums import TaskStatus, TaskType
 from vera_orchestrator.journal.base import Journal, OwnerRow, TaskRow
@@ -54,6 +54,7 @@ class Runs:
 
     def stop(self) -> None:
         """End the commands that nobody waited for."""
+        self.site.answering.set()
         for command in (self.single, self.code, self.fragile, self.batch, self.slow):
             command.stop()
 
@@ -201,6 +202,7 @@ class TestBatches:
         runs.site.mended.set()
         again = station.start("run-batch/vera", batch_id=BATCH).ended()
         assert again.code == 0, again.output
+        assert state_of(station, again.flow_run_id) == (BATCH, "Completed")
         assert set(statuses(station, BATCH).values()) == {"completed"}
         assert runs.site.count("/sum") == sums
         assert runs.site.count("/broken") == 2
@@ -208,7 +210,7 @@ class TestBatches:
 
 class TestTakingOver:
     def test_the_task_of_a_killed_flow_run_goes_on_in_another_orchestrator(self, station: Station, runs: Runs) -> None:
-        assert runs.site.asked_slow.acquire(timeout=PATIENCE * 2)
+        assert runs.site.asked_slow.acquire(timeout=RUN_SECONDS)
         owner = station.look_up(owner_of_slow)
         os.kill(owner.pid, signal.SIGKILL)
         runs.site.answering.set()

@@ -174,3 +174,79 @@ async def test_a_worker_that_is_full_is_shown_as_busy(make: Make) -> None:
     await until(lambda: gate.running == 0)
     assert gate.status is WorkerStatus.IDLE
     assert gate.metrics.tasks_completed == 2
+
+
+async def test_a_worker_that_is_slow_to_come_back_holds_up_no_other_check(make: Make) -> None:
+    class Slow(Scripted):
+        async def start(self) -> bool:
+            await super().start()
+            if self.starts > 1:
+                await gate.wait()
+            return True
+
+    gate = asyncio.Event()
+    slow, other = Slow(worker_id="slow"), Scripted(worker_id="other", auto_restart=False)
+    await make(slow, other, health_check_interval=0.01)
+    slow.healthy = False
+    await until(lambda: slow.starts == 2)
+    other.healthy = False
+    await until(lambda: other.status is WorkerStatus.ERROR)
+    other.healthy = True
+    await until(lambda: other.status is WorkerStatus.IDLE)
+    assert slow.starts == 2
+    gate.set()
+
+
+async def test_a_worker_that_is_unregistered_while_it_is_checked_is_not_started_again(make: Make) -> None:
+    class Checked(Scripted):
+        async def health_check(self) -> bool:
+            asked.set()
+            await answer.wait()
+            answered.set()
+            return False
+
+    asked, answer, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    worker = Checked(worker_id="w")
+    orchestrator = await make(worker, health_check_interval=0.01)
+    await soon(asked.wait())
+    await orchestrator.worker_registry.unregister("w")
+    answer.set()
+    await soon(answered.wait())
+    await until(lambda: not orchestrator._parts.services._checks)  # pyright: ignore[reportPrivateUsage]
+    assert (worker.status, worker.starts) == (WorkerStatus.OFFLINE, 1)
+
+
+async def test_a_worker_that_is_unregistered_while_it_is_started_again_is_stopped(make: Make) -> None:
+    class Stoppable(Scripted):
+        stops = 0
+
+        async def start(self) -> bool:
+            self.starts += 1
+            if self.starts > 1:
+                again.set()
+                await gate.wait()
+            self.status = WorkerStatus.IDLE
+            return True
+
+        async def stop(self) -> bool:
+            self.stops += 1
+            return True
+
+    again, gate = asyncio.Event(), asyncio.Event()
+    worker = Stoppable(worker_id="w")
+    orchestrator = await make(worker, health_check_interval=0.01)
+    worker.healthy = False
+    await soon(again.wait())
+    await orchestrator.worker_registry.unregister("w")
+    gate.set()
+    await until(lambda: worker.stops == 2)
+    await until(lambda: worker.status is WorkerStatus.OFFLINE)
+
+
+async def test_stopping_at_the_moment_at_which_workers_have_changed_does_not_hang(make_on_disk: Make) -> None:
+    await make_on_disk(Scripted(worker_id="theirs"))
+    one = await make_on_disk(Scripted(worker_id="a"), Scripted(worker_id="b"))
+    await until(lambda: one._parts.ownership.has_others)  # pyright: ignore[reportPrivateUsage]
+    await one.worker_registry.unregister("b")
+    await soon(one.stop())
+    assert not one.is_running

@@ -62,7 +62,7 @@ async def test_a_task_that_runs_in_time_may_take_longer_than_it_may_wait(make: M
     await gate.next()
     entry = orchestrator._parts.live.find(task.id)  # pyright: ignore[reportPrivateUsage]
     assert entry is not None
-    await until(lambda: entry.cancelled_by is not None)
+    await until(lambda: entry.expired)
     gate.open()
     assert (await soon(orchestrator.wait_for(task.id))).success
 

@@ -41,6 +41,7 @@ class BatchPlan:
 
     key: int
     id: str
+    name: str
     labels: Sequence[Label]
     edges: Mapping[int, Sequence[int]]
 
@@ -93,7 +94,12 @@ class Engine(ABC):
 
     def run_url(self, flow_run_id: str) -> str | None:
         """Return the address at which a flow run can be seen."""
-        return f"{self.status.ui_url}/runs/flow-run/{flow_run_id}" if self.status.ui_url else None
+        base = self.status.ui_url
+        if not base:
+            return None
+        # A server of one's own, whose API is at /api, shows runs below /v2; Prefect Cloud has no such folder.
+        own = (self.status.api_url or "").rstrip("/").endswith("/api")
+        return f"{base.rstrip('/').removesuffix('/v2')}{'/v2' if own else ''}/runs/flow-run/{flow_run_id}"
 
     @property
     def limits(self) -> Mapping[str, int]:

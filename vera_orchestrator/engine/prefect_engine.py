@@ -144,24 +144,25 @@ class PrefectEngine(Engine):
             self._chatter = None
 
     async def _say_goodbye(self, patience: float) -> None:
-        """End all flow runs and send the rest, each for `patience` seconds; what is left then is cut."""
+        """End all flow runs and send the rest, for `patience` seconds in all; what is left then is cut."""
+        deadline = asyncio.get_running_loop().time() + patience
         for lane in self._lanes.values():
             lane.close()
         for key in [*self._batches]:
             self.close_batch(key, Outcome(status=TaskStatus.CANCELLED, error="the orchestrator was stopped"))
         if self._opening is not None and not self._opening.done():
-            await asyncio.wait({self._opening}, timeout=patience)
+            await asyncio.wait({self._opening}, timeout=_until(deadline))
             self._opening.cancel()
         if self._host is not None:
             self._spawn(self._close_host(self._host, Outcome(status=TaskStatus.COMPLETED)))
         if self._background:
-            await asyncio.wait(self._background, timeout=patience)
+            await asyncio.wait(self._background, timeout=_until(deadline))
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, *(host.cut() for host in self._hosts), return_exceptions=True)
         self._hosts.clear()
         if self._connection is not None and not self._adopt:
-            await send_rest(self._connection.context, patience)
+            await send_rest(self._connection.context, _until(deadline))
 
     # runs
 
@@ -261,7 +262,7 @@ class PrefectEngine(Engine):
             self.status.unrecorded += 1
             return
         adopted = self._host if self._adopt else None
-        host = adopted or Host(self._twins, self._batch_flow, plan.id, {"batch_id": plan.id})
+        host = adopted or Host(self._twins, self._batch_flow, plan.name, {"batch_id": plan.id})
         record = BatchRecord(
             plan, host, own_runs=self._settings.batch_own_runs, chunk_size=self._settings.carrier_tasks
         )
@@ -343,6 +344,10 @@ class PrefectEngine(Engine):
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+
+def _until(deadline: float) -> float:
+    return max(HASTY_GOODBYE_SECONDS, deadline - asyncio.get_running_loop().time())
 
 
 def untagged(task: PrefectTask[..., Any]) -> PrefectTask[..., Any]:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from vera_orchestrator.errors import TaskFailed, TaskTimeout, VeraError
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.entry import Entry
+from vera_orchestrator.runtime.values import own_copy, redacted
 from vera_orchestrator.secrets import Sealer, redact
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.substitution import substitute
@@ -30,7 +31,7 @@ class Attempts:
     async def run(self, entry: Entry, worker: BaseWorker) -> TaskResult:
         """Return the worker's result, with its time and worker filled in; raises VeraError or CancelledError.
 
-        Secrets that the worker was given appear in no error text.
+        Secrets that the worker was given appear neither in the result nor in an error text.
         """
         opened = self._sealer.open(entry.payload)
         payload = opened.payload
@@ -38,8 +39,8 @@ class Attempts:
         if task.depends_on or task.depends_on_any:
             # after the secrets: what a dependency returned is not the submitter's to resolve
             payload = substitute(payload, await self._upstream(entry))
-        if payload is not task.payload:
-            task = dataclasses.replace(task, payload=payload)
+        if payload:  # each attempt has its own, whatever the worker does to it
+            task = dataclasses.replace(task, payload=own_copy(payload))
         if not opened.values:
             return await self._execute(task, worker)
         try:
@@ -49,6 +50,8 @@ class Attempts:
             raise
         if result.error is not None:
             result.error = redact(result.error, opened.values)
+        result.data = redacted(result.data, opened.values)
+        result.metrics = redacted(result.metrics, opened.values)
         return result
 
     async def _execute(self, task: Task, worker: BaseWorker) -> TaskResult:

@@ -48,9 +48,10 @@ class Batches:
         return self._by_id.get(batch_id)
 
     def drop(self, state: BatchState) -> None:
-        """Let go of a batch."""
+        """Let go of a batch, and of no other with its id."""
         self._by_key.pop(state.key, None)
-        self._by_id.pop(state.batch.id, None)
+        if self._by_id.get(state.batch.id) is state:
+            del self._by_id[state.batch.id]
 
 
 def batch_status(tasks: Iterable[Task]) -> TaskStatus:

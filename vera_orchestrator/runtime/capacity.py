@@ -16,7 +16,7 @@ from vera_orchestrator.workers.base import USABLE, BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
 ANY_WORKER = "any worker"
-REACHABLE = USABLE | {WorkerStatus.STARTING, WorkerStatus.OVERLOADED}
+REACHABLE = USABLE | {WorkerStatus.STARTING, WorkerStatus.OVERLOADED, WorkerStatus.MAINTENANCE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

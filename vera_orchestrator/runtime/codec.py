@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from vera_orchestrator.errors import InvalidPayload, ResultNotSerializable, ResultTooLarge
+from vera_orchestrator.enums import TaskStatus, TaskType
+from vera_orchestrator.errors import InvalidPayload, InvalidValue, ResultNotSerializable, ResultTooLarge
 from vera_orchestrator.journal.base import TaskRow
-from vera_orchestrator.models import NO_REQUIREMENTS, Task, TaskPriority, TaskRequirements, TaskResult
+from vera_orchestrator.models import NO_REQUIREMENTS, Task, TaskPriority, TaskRequirements, TaskResult, task_type
 from vera_orchestrator.runtime.entry import Upstream
 
 # what a row's spec holds beside its payload: only what differs from the default
@@ -30,6 +32,7 @@ _PLAIN_FIELDS: dict[str, Any] = {
 }
 _TIME_FIELDS = ("scheduled_at", "expires_at")
 _DIAGNOSIS_CHARACTERS = 2_000
+logger = logging.getLogger(__name__)
 
 
 def encode_spec(task: Task, payload: dict[str, Any], *, after: Sequence[Upstream], batch_id: str | None) -> str:
@@ -57,7 +60,10 @@ def encode_spec(task: Task, payload: dict[str, Any], *, after: Sequence[Upstream
 
 
 def decode_task(row: TaskRow) -> tuple[Task, list[Upstream]]:
-    """Return the task of a row, its payload still sealed, and what it waits for."""
+    """Return the task of a row, its payload still sealed, and what it waits for.
+
+    The row may be of a type that this process does not know: another one may have registered it.
+    """
     spec: dict[str, Any] = orjson.loads(row.spec)
     after = [Upstream(*item) for item in spec.pop("after", ())]
     for name in _TIME_FIELDS:
@@ -67,7 +73,6 @@ def decode_task(row: TaskRow) -> tuple[Task, list[Upstream]]:
         spec["requirements"] = TaskRequirements(**spec["requirements"])
     task = Task(
         id=row.id,
-        type=row.type,
         priority=TaskPriority(row.priority),
         status=row.status,
         submitted_at=to_datetime(row.submitted_at),
@@ -78,10 +83,37 @@ def decode_task(row: TaskRow) -> tuple[Task, list[Upstream]]:
         result=decode_result(row.result),
         **spec,
     )
+    task.type = _type_of(row)
     if task.result is None and row.completed_at is not None:
-        task.result = TaskResult(success=row.status == "completed", error=row.error, worker_id=row.worker_id)
+        task.result = _plain_result(row)
     task.status_reason = row.error
     return task, after
+
+
+def legible_task(row: TaskRow) -> Task:
+    """Return the task of a row as far as it can be read: of a row with a broken spec or result only the columns."""
+    try:
+        return decode_task(row)[0]
+    except Exception as error:  # whatever is wrong with one row must not hide the others
+        logger.debug("row %d of task %s cannot be decoded", row.key, row.id, exc_info=error)
+        task = Task(id=row.id, status=row.status, retry_count=row.retry_count, store=row.store)
+        task.type = _type_of(row)
+        task.submitted_at, task.started_at = to_datetime(row.submitted_at), to_datetime(row.started_at)
+        task.completed_at = to_datetime(row.completed_at)
+        task.result = _plain_result(row) if row.completed_at is not None else None
+        task.status_reason = row.error or f"it cannot be read: {type(error).__name__}: {error}"
+        return task
+
+
+def _type_of(row: TaskRow) -> TaskType | str:
+    try:
+        return task_type(row.type)
+    except InvalidValue:
+        return row.type
+
+
+def _plain_result(row: TaskRow) -> TaskResult:
+    return TaskResult(success=row.status is TaskStatus.COMPLETED, error=row.error, worker_id=row.worker_id)
 
 
 def encode_result(result: TaskResult, limit: int) -> str:

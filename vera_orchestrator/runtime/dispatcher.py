@@ -20,6 +20,7 @@ from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry, Group, run_name
 from vera_orchestrator.runtime.judgement import End, Retry, judge_error, judge_result, worker_failed
 from vera_orchestrator.runtime.settlement import Settlement
+from vera_orchestrator.runtime.values import storable
 from vera_orchestrator.scheduling import ReadyQueue
 from vera_orchestrator.settings import OrchestratorConfig
 
@@ -114,9 +115,17 @@ class Dispatcher:
     def event(self, *tokens: str) -> None:
         """Something became free: groups that wait for it are looked at again."""
         for token in tokens:
-            for group in self._by_token.pop(token, ()):
-                self._blocked.pop(group, None)
+            for group in list(self._by_token.get(token, ())):
+                self._admit_again(group)
         self.wake()
+
+    def _admit_again(self, group: Group) -> None:
+        wait = self._blocked.pop(group, None)
+        for token in wait.tokens if wait is not None else ():
+            groups = self._by_token.get(token, set[Group]())
+            groups.discard(group)
+            if not groups:
+                self._by_token.pop(token, None)
 
     def workers_changed(self) -> None:
         """Workers came, went or changed their status: look at every group again."""
@@ -143,15 +152,31 @@ class Dispatcher:
             entry = self._queue.peek(wall, self._blocked)
             if entry is None:
                 return
-            admitted = self._capacity.admit(entry, now)
-            if isinstance(admitted, Seat):
-                self._queue.pop(wall, self._blocked)  # the one that was peeked at; its caller has had its turn
-                entry.queued = False
-                self._unreachable_since.pop(entry.group, None)
-                self._start(entry, admitted, now)
-            else:
-                self._wait(entry, admitted, now)
+            try:
+                self._try(entry, now, wall)
+            except Exception as problem:  # a router or worker of somebody else's; it must not stop the others
+                logger.exception("task %s could not be started", entry.task.id)
+                self._give_up(entry, problem)
         self.wake()
+
+    def _try(self, entry: Entry, now: float, wall: float) -> None:
+        """Start the first task of the queue, or find out what it waits for."""
+        admitted = self._capacity.admit(entry, now)
+        if isinstance(admitted, Seat):
+            self._queue.pop(wall, self._blocked)  # the one that was peeked at; its caller has had its turn
+            entry.queued = False
+            self._unreachable_since.pop(entry.group, None)
+            self._start(entry, admitted, now)
+        else:
+            self._wait(entry, admitted, now)
+
+    def _give_up(self, entry: Entry, problem: BaseException) -> None:
+        """End a task that something unexpected happened to."""
+        seat = self.active.get(entry)
+        if seat is not None:
+            self._free(entry, seat, worker_failed=None)
+        if not entry.task.status.is_final:
+            self._spawn_end(entry, TaskFailed(storable(f"{type(problem).__name__}: {problem}")))
 
     def _wait(self, entry: Entry, wait: Wait, now: float) -> None:
         if wait.nothing_fits:
@@ -181,6 +206,7 @@ class Dispatcher:
         if not entry.queued:
             entry.queued = True
             self._push(entry)
+        self._admit_again(entry.group)
         self._blocked[entry.group] = wait
         for token in wait.tokens:
             self._by_token.setdefault(token, set()).add(entry.group)
@@ -193,7 +219,7 @@ class Dispatcher:
 
     def _unblock(self, group: Group) -> None:
         self._rechecks.pop(group, None)
-        self._blocked.pop(group, None)
+        self._admit_again(group)
         self.wake()
 
     def _start(self, entry: Entry, seat: Seat, now: float) -> None:
@@ -240,6 +266,11 @@ class Dispatcher:
 
     def _over(self, entry: Entry, seat: Seat, execution: asyncio.Task[Any]) -> None:
         self.unsettled.discard(execution)
+        problem = None if execution.cancelled() else execution.exception()
+        if problem is not None:
+            logger.error("task %s could not be settled", entry.task.id, exc_info=problem)
+            self._give_up(entry, problem)
+            return
         if entry.execution is not execution:
             return
         # it was cancelled before its first step
@@ -277,7 +308,8 @@ class Dispatcher:
         task = entry.task
         at = to_seconds(task.started_at or utcnow())
         marked = self._journal.started(entry.key, entry.fence, at=at, worker_id=seat.worker.worker_id)
-        if task.max_retries == 0 and not await marked:
+        # where it matters that the mark is there: a task that may not run twice, or that may have killed its process
+        if (task.max_retries == 0 or entry.adopted_at is not None) and not await marked:
             raise LeaseLost("another owner has the task.")
         result = await self._attempts.run(entry, seat.worker)
         seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
@@ -332,6 +364,8 @@ class Dispatcher:
             verdict = judge_error(entry.task, error, patient=patient, delay_limit=limit, chance=chance)
         if isinstance(verdict, Retry):
             entry.failed_on = seat.worker.worker_id
+            if entry.expired:
+                return End(status=verdict.error.task_status, error=verdict.error, exhausted=True)
         return verdict
 
     @staticmethod
@@ -342,7 +376,7 @@ class Dispatcher:
 
     async def _again(self, entry: Entry, retry: Retry) -> None:
         task = entry.task
-        error = str(retry.error)
+        error = storable(str(retry.error)) if task.store else type(retry.error).__name__
         due_at = time.time() + retry.delay
         kept = await self._settlement.surely(
             lambda: self._journal.requeued(
@@ -378,5 +412,10 @@ class Dispatcher:
         entry.forget_timers()
         task = asyncio.create_task(self._finish(entry, end, None))
         self.unsettled.add(task)
-        task.add_done_callback(self.unsettled.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.unsettled.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            logger.error("the end of a task could not be written", exc_info=problem)

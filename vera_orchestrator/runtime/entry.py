@@ -67,6 +67,7 @@ class Entry:
     expiry: asyncio.TimerHandle | None = None
     queued: bool = False
     unreached_since: float | None = None
+    expired: bool = False
     final: bool = False
 
     def forget_timers(self) -> None:

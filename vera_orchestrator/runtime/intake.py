@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
+from types import NoneType
 from typing import Any
 
 from vera_orchestrator.enums import TaskStatus
@@ -102,6 +105,7 @@ def check_task(task: object) -> Task:
         raise InvalidValue(f"{task.type!r} is not a task type.", field="type")
     if not task.id or not isinstance(task.id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"{task.id!r} is not a text.", field="id", remedy="Give a non-empty text or none at all.")
+    _check_kinds(task)
     if task.max_retries < 0:
         raise InvalidValue(f"{task.max_retries} is negative.", field="max_retries", remedy="Give 0 or more.")
     for name in ("timeout_seconds", "max_wait_seconds"):
@@ -110,6 +114,39 @@ def check_task(task: object) -> Task:
             raise InvalidValue(f"{value!r} is not positive.", field=name, remedy="Give seconds above 0, or None.")
     check_payload(str(task.type), task.payload)
     return task
+
+
+def _check_kinds(task: Task) -> None:
+    """Raise InvalidValue for a field of the wrong kind: what is accepted must be readable ever after."""
+    for name, kind, words in _KINDS:
+        value = getattr(task, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InvalidValue(f"{value!r} does not fit.", field=name, remedy=f"Give {words}.")
+    for name in ("tags", "depends_on", "depends_on_any"):
+        if not all(isinstance(one, str) for one in getattr(task, name)):
+            raise InvalidValue("an entry is not a text.", field=name, remedy="Give a list of texts.")
+    if not 0 <= task.retry_delay_seconds < math.inf:
+        raise InvalidValue(
+            f"{task.retry_delay_seconds!r} is no delay.", field="retry_delay_seconds", remedy="Give 0 or more seconds."
+        )
+
+
+_TEXT, _NUMBER, _TIME = "a text, or None", "a number, or None", "a datetime, or None"
+_KINDS: tuple[tuple[str, Any, str], ...] = (
+    ("metadata", dict, "an object"),
+    ("tags", list, "a list"),
+    ("depends_on", list, "a list"),
+    ("depends_on_any", list, "a list"),
+    ("max_retries", int, "a whole number"),
+    ("retry_delay_seconds", (int, float), "a number of seconds"),
+    ("timeout_seconds", (int, float, NoneType), _NUMBER),
+    ("max_wait_seconds", (int, float, NoneType), _NUMBER),
+    ("scheduled_at", (datetime, NoneType), _TIME),
+    ("expires_at", (datetime, NoneType), _TIME),
+    ("concurrency_key", (str, NoneType), _TEXT),
+    ("fairness_key", (str, NoneType), _TEXT),
+    ("idempotency_key", (str, NoneType), _TEXT),
+)
 
 
 def batch_edges(tasks: Sequence[Task], *, in_order: bool) -> dict[str, dict[str, bool]]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, Self
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import InvalidValue, LeaseLost, NotFound, OrchestratorStopped
+from vera_orchestrator.errors import (
+    DuplicateTaskId,
+    InvalidValue,
+    JournalUnavailable,
+    LeaseLost,
+    NotFound,
+    OrchestratorStopped,
+)
 from vera_orchestrator.journal.base import HistoryQuery
 from vera_orchestrator.models import Hook, ParallelBatch, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
@@ -20,8 +30,11 @@ from vera_orchestrator.runtime.parts import Outside, Parts, assemble
 from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.reading import Reading
 from vera_orchestrator.runtime.status import metrics_of, recording_of
-from vera_orchestrator.runtime.submission import BatchOptions, waiter_of
+from vera_orchestrator.runtime.submission import BatchOptions
+from vera_orchestrator.secrets import mask
 
+REJOIN_SECONDS = 0.1
+REJOIN_SECONDS_AT_MOST = 5.0
 logger = logging.getLogger(__name__)
 
 
@@ -39,12 +52,15 @@ class Orchestrator:
         self.router = given.router
         self.engine = given.engine
         self.is_running = False
+        self._is_started = False  # and not stopped since; not running yet if it is to become an owner anew
+        self._is_starting = False
         self._is_stopping = False
         self._started_at: float | None = None
         self._changing = asyncio.Lock()
         self._reading = Reading(given.journal)
         self._parts = self._assembled()
         self._rejoining: asyncio.Task[None] | None = None
+        self._coming_batches: set[str] = set()
         given.registry.on_change(lambda: self._parts.workers_changed() if self.is_running else None)
         given.engine.on_cancelled_batch = self._batch_cancelled_in_prefect
         given.engine.on_shown_batch = self._batch_shown_in_prefect
@@ -59,53 +75,72 @@ class Orchestrator:
         what cannot be recorded is counted.
         """
         async with self._changing:
-            if self.is_running:
+            if self._is_started:
                 return
-            self._parts = self._assembled()
-            await self._given.journal.open()
+            self._is_starting = True
             try:
-                await self._parts.ownership.join()
-                await self.engine.start()
-            except BaseException:
-                await self._parts.ownership.leave()
-                await self._given.journal.close()
-                raise
+                await self._start()
+            finally:
+                self._is_starting = False
+
+    async def _start(self) -> None:
+        parts = self._parts = self._assembled()
+        async with AsyncExitStack() as undo:  # also what a caller that goes away leaves half done
+            undo.push_async_callback(self._given.journal.close)
+            await self._given.journal.open()
+            undo.push_async_callback(parts.ownership.leave)
+            await parts.ownership.join()
+            await self.engine.start()
+            undo.push_async_callback(self.engine.stop)
+            undo.push_async_callback(self._stop_workers)
             idle = [worker for worker in self.worker_registry.get_all_workers() if not worker.is_usable]
             await asyncio.gather(*(self.worker_registry.start_worker(worker) for worker in idle))
-            await self._parts.ownership.announce(self.worker_registry.get_all_workers())
-            if self.config.freeze_garbage:
-                # a full collection walks all modules, 100 ms with Prefect's, again and again under load
-                gc.collect()
-                gc.freeze()
-            self._started_at = time.time()
-            self.is_running = True
-            self._parts.dispatcher.resume()
-            self._parts.services.start()
+            await parts.ownership.announce(self.worker_registry.get_all_workers())
+            undo.pop_all()
+        if self.config.freeze_garbage:
+            # a full collection walks all modules, 100 ms with Prefect's, again and again under load
+            gc.collect()
+            gc.freeze()
+        self._started_at = time.time()
+        self.is_running = self._is_started = True
+        parts.dispatcher.resume()
+        parts.services.start()
 
     async def stop(self) -> None:
         """Stop taking tasks, let running ones end for `drain_seconds`, and hand the others back to the journal.
 
-        A second call does nothing. Whoever still waits for a result gets OrchestratorStopped.
+        A second call waits for the first and does nothing else. Whoever still waits for a result gets
+        OrchestratorStopped. A stop that has begun goes on although its caller is cancelled.
         """
-        async with self._changing:
-            if not self.is_running:
-                await self._given.journal.close()  # somebody may have read from it since
-                return
-            self.is_running, self._is_stopping = False, True
-            parts = self._parts
-            parts.dispatcher.hold()
-            await parts.services.stop()
-            await drain(parts.dispatcher, self.config.drain_seconds)
-            await parts.progress.settle_down()
-            self._is_stopping = False
-            self._dismiss_waiters(parts)
-            await self.engine.stop()
-            for worker in self.worker_registry.get_all_workers():
-                await self.worker_registry.stop_worker(worker)
-            await parts.ownership.leave()
-            await self._given.journal.close()
+        await self._changing.acquire()
+        stopping = asyncio.create_task(self._stop(), name="vera-stop")
+        stopping.add_done_callback(lambda _: self._changing.release())
+        await asyncio.shield(stopping)
+
+    async def _stop(self) -> None:
+        if not self._is_started:
+            await self._given.journal.close()  # somebody may have read from it since
+            return
+        self.is_running, self._is_started, self._is_stopping = False, False, True
+        if self._rejoining is not None:
+            self._rejoining.cancel()  # it waits for its next try, or for this
+        parts = self._parts
+        parts.dispatcher.hold()
+        async with AsyncExitStack() as steps:  # they run from the last to the first, each even if another fails
             if self.config.freeze_garbage:
-                gc.unfreeze()
+                steps.callback(gc.unfreeze)
+            steps.push_async_callback(self._given.journal.close)
+            steps.push_async_callback(parts.ownership.leave)
+            steps.push_async_callback(self._stop_workers)
+            steps.push_async_callback(self.engine.stop)
+            steps.callback(self._dismiss_waiters, parts)
+            steps.push_async_callback(parts.progress.settle_down)
+            steps.push_async_callback(drain, parts.dispatcher, self.config.drain_seconds)
+            steps.push_async_callback(parts.services.stop)
+
+    async def _stop_workers(self) -> None:
+        workers = self.worker_registry.get_all_workers()
+        await asyncio.gather(*(self.worker_registry.stop_worker(worker) for worker in workers))
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -119,8 +154,8 @@ class Orchestrator:
     def _assembled(self) -> Parts:
         return assemble(self._given, taken_over=self._taken_over, lost=self._given_up_for_dead)
 
-    @staticmethod
-    def _dismiss_waiters(parts: Parts) -> None:
+    def _dismiss_waiters(self, parts: Parts) -> None:
+        self._is_stopping = False
         error = OrchestratorStopped("the orchestrator was stopped.", remedy="Start it again: the task is kept.")
         waiters = [waiter for entry in parts.live for waiter in entry.waiters]
         waiters += [waiter for some in parts.live.foreign_waiters.values() for waiter in some]
@@ -136,40 +171,70 @@ class Orchestrator:
         self._parts.services.want_claim()
 
     def _given_up_for_dead(self) -> None:
-        self._rejoining = asyncio.create_task(self._rejoin(self._parts), name="vera-rejoin")
+        self._begin_rejoin()
+
+    def _begin_rejoin(self) -> asyncio.Task[None]:
+        if self._rejoining is None or self._rejoining.done():
+            self._rejoining = asyncio.create_task(self._rejoin(self._parts), name="vera-rejoin")
+        return self._rejoining
 
     async def _rejoin(self, parts: Parts) -> None:
-        """Let go of tasks that others may take over now, and begin again as a new owner."""
+        """Let go of tasks that others may take over now, and begin again as a new owner, however often that fails.
+
+        Only ever a task of its own: it breaks off the running tasks, and its caller may be one of them.
+        """
         async with self._changing:
-            if not self.is_running or parts is not self._parts:
+            if not self._is_started or parts is not self._parts:
                 return
             self.is_running = False  # who asks for something meanwhile waits until this is over
-            parts.dispatcher.hold()
-            await parts.services.stop()
-            await drain(parts.dispatcher, 0)
-            fresh = self._assembled()
-            fresh.live.inherit(parts.live)
-            for state in parts.progress.batches:
-                fresh.progress.batches.add(state)
-            await parts.ownership.leave()
+            fresh = await self._let_go(parts)
+        pause = REJOIN_SECONDS
+        while True:
+            async with self._changing:  # not held between tries, so that it can be stopped
+                if not self._is_started or fresh is not self._parts or await self._has_joined(fresh):
+                    return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, REJOIN_SECONDS_AT_MOST)
+
+    async def _let_go(self, parts: Parts) -> Parts:
+        parts.dispatcher.hold()
+        await parts.services.stop()
+        await drain(parts.dispatcher, 0)
+        self._parts = fresh = self._assembled()
+        fresh.live.inherit(parts.live)
+        for state in parts.progress.batches:
+            fresh.progress.batches.add(state)
+        await _leave(parts)
+        return fresh
+
+    async def _has_joined(self, fresh: Parts) -> bool:
+        try:
             await fresh.ownership.join()
-            self._parts = fresh
-            self.is_running = True
-            fresh.dispatcher.resume()
-            fresh.services.start()
+        except Exception:  # whatever it was: tasks and their waiters depend on another try
+            logger.exception("this process could not become an owner again; it will be tried again")
+            await _leave(fresh)
+            return False
+        self.is_running = True
+        fresh.dispatcher.resume()
+        fresh.services.start()
+        return True
 
     async def _reborn(self, parts: Parts) -> Parts:
-        await self._rejoin(parts)
-        return await self._ready()
+        """Wait until this process is an owner again."""
+        if self._is_started and (parts is self._parts or not self.is_running):
+            await asyncio.wait({self._begin_rejoin()})  # goes on if this caller is cancelled
+        if not self.is_running:
+            raise OrchestratorStopped("the orchestrator was stopped meanwhile.", remedy="Start it again.")
+        return self._parts
 
-    async def _ready(self) -> Parts:
+    async def _ready(self, *, may_start: bool = True) -> Parts:
         if self._is_stopping:  # and the running tasks are waited for: one that asks must not wait in turn
             raise OrchestratorStopped("the orchestrator is being stopped.", remedy="Start it again.")
-        if not self.is_running:
-            if not self.config.auto_start:
+        if not self._is_started:
+            if not ((may_start and self.config.auto_start) or self._is_starting):
                 raise OrchestratorStopped("the orchestrator is not running.", remedy="Call start() first.")
             await self.start()
-        return self._parts
+        return self._parts if self.is_running else await self._reborn(self._parts)
 
     # tasks
 
@@ -194,24 +259,29 @@ class Orchestrator:
         return await self._reading.task(self._parts, task_id)
 
     async def wait_for(self, task_id: str, timeout: float | None = None) -> TaskResult:  # noqa: ASYNC109
-        """Wait for the result of a task; raises NotFound, or TimeoutError after `timeout` seconds."""
-        parts = await self._ready()
+        """Wait for the result of a task; raises NotFound, or TimeoutError after `timeout` seconds.
+
+        This and what else is asked about accepted tasks raises OrchestratorStopped if it is not running.
+        """
+        parts = await self._ready(may_start=False)
         entry = parts.live.find(task_id)
         if entry is not None:
-            return await asyncio.wait_for(waiter_of(entry), timeout)
+            return await asyncio.wait_for(parts.live.waiter(entry), timeout)
         row = await self._given.journal.task(task_id)
         if row is None:
             raise NotFound(f"no task {task_id!r}.", field="task_id")
         task, _ = decode_task(row)
         if row.status.is_final and task.result is not None:
             return task.result
-        future = parts.live.watch(row.key, task)
+        parts = self._parts  # others, if it has begun anew meanwhile
+        entry = parts.live.get(row.key)
+        future = parts.live.waiter(entry) if entry is not None else parts.live.watch(row.key, task)
         parts.services.want_claim()
         return await asyncio.wait_for(future, timeout)
 
     async def cancel_task(self, task_id: str) -> bool:
         """Cancel a task, waiting or running; False if it has ended already, or is another owner's. Raises NotFound."""
-        parts = await self._ready()
+        parts = await self._ready(may_start=False)
         entry = parts.live.find(task_id)
         if entry is not None:
             return parts.progress.cancel(entry, "it was cancelled")
@@ -230,7 +300,50 @@ class Orchestrator:
             raise InvalidValue(
                 f"{status_filter!r} is not a status.", field="status", remedy=f"Use one of {', '.join(TaskStatus)}."
             ) from None
-        return [task.to_dict() for task in self._reading.history(HistoryQuery(limit=limit, status=status, **more))]
+        query = HistoryQuery(limit=limit, status=status, **more)
+        return [self._as_it_stands(task, query).to_dict() for task in self._history(query)]
+
+    def _as_it_stands(self, task: Task, query: HistoryQuery) -> Task:
+        """Return a task of the history with its live status: the journal does not know what a task waits for.
+
+        Where a status was asked for, it is the journal's, so that a page holds what was asked for.
+        """
+        parts = self._parts
+        entry = parts.live.find(task.id) if query.status is None and not task.status.is_final else None
+        if entry is not None and not entry.final:
+            task.status, task.status_reason = parts.dispatcher.explain(entry)
+        return task
+
+    def _waiting(self, query: HistoryQuery) -> list[Task]:
+        """Return the tasks that wait here with a status that only the living have."""
+        parts = self._parts
+        found: list[Task] = []
+        for entry in sorted(parts.live, key=lambda entry: entry.key, reverse=True):
+            status, reason = parts.dispatcher.explain(entry)
+            before = query.before_key is None or entry.key < query.before_key
+            if status is query.status and before and query.type in (None, entry.task.type) and not query.exhausted:
+                payload = mask(entry.task.payload)
+                found.append(dataclasses.replace(entry.task, payload=payload, status=status, status_reason=reason))
+        return found[: max(0, query.limit)]
+
+    def _history(self, query: HistoryQuery) -> list[Task]:
+        if query.status in (TaskStatus.WAITING_RESOURCES, TaskStatus.RATE_LIMITED):
+            return self._waiting(query)
+        try:
+            return self._reading.history(query)
+        except JournalUnavailable:
+            if self._is_started or self._changing.locked():
+                raise
+        with ThreadPoolExecutor(1) as thread:  # opening needs an event loop, and the caller's cannot turn meanwhile
+            return thread.submit(asyncio.run, self._history_when_stopped(query)).result()
+
+    async def _history_when_stopped(self, query: HistoryQuery) -> list[Task]:
+        journal = self._given.journal
+        await journal.open()
+        try:
+            return self._reading.history(query)
+        finally:
+            await journal.close()
 
     async def failed_tasks(self, limit: int = 100) -> list[Task]:
         """Return the failed tasks that are out of retries, newest first."""
@@ -243,7 +356,7 @@ class Orchestrator:
 
         Raises NotFound for an unknown id, before anything is done.
         """
-        parts = await self._ready()
+        parts = await self._ready(may_start=False)
         keys: dict[int, str] = {}
         for task_id in task_ids:
             row = await self._given.journal.task(task_id)
@@ -270,19 +383,47 @@ class Orchestrator:
 
         Results are in the order of `tasks`. With `execute_parallel=False` one task runs at a time, in dependency order.
         With `fail_fast` the first failure cancels the rest. `name` is what Prefect's UI shows. Raises as `submit_task`
-        does, and CyclicDependency; then nothing was accepted.
+        does (DuplicateTaskId also if a batch with this id has not ended), and CyclicDependency; then nothing was
+        accepted.
         """
         parts = await self._ready()
         options = BatchOptions(execute_parallel=execute_parallel, fail_fast=fail_fast, name=name)
-        try:
-            state = await parts.submission.batch(tasks, options, batch_id)
-        except LeaseLost:
-            parts = await self._reborn(parts)
-            state = await parts.submission.batch(tasks, options, batch_id)
+        with self._only_batch(batch_id):
+            await self._check_batch_id(batch_id)
+            try:
+                state = await parts.submission.batch(tasks, options, batch_id)
+            except LeaseLost:
+                parts = await self._reborn(parts)
+                state = await parts.submission.batch(tasks, options, batch_id)
         if not wait:
             return state.batch.id
         await asyncio.shield(state.done)
         return results_of(state.tasks.values())
+
+    @contextmanager
+    def _only_batch(self, batch_id: str | None) -> Generator[None]:
+        """Keep an id to one submission at a time; raises DuplicateTaskId."""
+        if batch_id is None:
+            yield
+            return
+        if batch_id in self._coming_batches:
+            raise _duplicate_batch(batch_id)
+        self._coming_batches.add(batch_id)
+        try:
+            yield
+        finally:
+            self._coming_batches.discard(batch_id)
+
+    async def _check_batch_id(self, batch_id: str | None) -> None:
+        if batch_id is None:
+            return
+        if self._parts.progress.batches.find(batch_id) is not None:
+            raise _duplicate_batch(batch_id)
+        row = await self._given.journal.batch(batch_id)
+        if row is None or row.completed_at is not None:
+            return
+        if not all(one.status.is_final for one in await self._given.journal.batch_tasks(row.key)):
+            raise _duplicate_batch(batch_id)
 
     async def get_batch(self, batch_id: str) -> ParallelBatch | None:
         """Return a batch with its tasks as they stand, or None."""
@@ -291,7 +432,7 @@ class Orchestrator:
 
     async def wait_for_batch(self, batch_id: str, timeout: float | None = None) -> list[TaskResult]:  # noqa: ASYNC109
         """Wait until a batch has ended; raises NotFound, or TimeoutError after `timeout` seconds."""
-        parts = await self._ready()
+        parts = await self._ready(may_start=False)
         async with asyncio.timeout(timeout):
             while True:
                 state = parts.progress.batches.find(batch_id)
@@ -301,7 +442,7 @@ class Orchestrator:
                 batch = await self.get_batch(batch_id)
                 if batch is None:
                     raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
-                if batch.completed_at is not None:
+                if batch.completed_at is not None or all(task.status.is_final for task in batch.tasks):
                     return results_of(batch.tasks)
                 for task in batch.tasks:
                     if not task.status.is_final:
@@ -310,7 +451,7 @@ class Orchestrator:
 
     async def cancel_batch(self, batch_id: str) -> int:
         """Cancel what has not ended of a batch; return how many tasks. Raises NotFound."""
-        parts = await self._ready()
+        parts = await self._ready(may_start=False)
         state = parts.progress.batches.find(batch_id)
         cancelled = parts.progress.cancel_batch(state, "the batch was cancelled") if state is not None else 0
         row = await self._given.journal.batch(batch_id)
@@ -324,7 +465,7 @@ class Orchestrator:
 
         Raises NotFound.
         """
-        parts = await self._ready()
+        parts = await self._ready(may_start=False)
         row = await self._given.journal.batch(batch_id)
         if row is None:
             raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
@@ -383,3 +524,19 @@ class Orchestrator:
             "workers": self.worker_registry.get_statistics(),
             "prefect": recording_of(self.engine.status),
         }
+
+
+async def _leave(parts: Parts) -> None:
+    """Leave as an owner that others have removed, or that has not come to be: what remains ends with its lease."""
+    try:
+        await parts.ownership.leave()
+    except Exception:  # it must not keep this process from becoming a new owner
+        logger.exception("owner %d could not be removed", parts.ownership.number)
+
+
+def _duplicate_batch(batch_id: str) -> DuplicateTaskId:
+    return DuplicateTaskId(
+        f"the batch {batch_id!r} has not ended.",
+        field="batch_id",
+        remedy="Give another id, or wait for it with wait_for_batch or cancel it with cancel_batch first.",
+    )

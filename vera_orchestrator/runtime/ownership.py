@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import itertools
 import logging
@@ -32,18 +33,19 @@ class AliveFile:
         self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def release(self) -> None:
-        """Say that the process no longer owns anything."""
-        self.path.unlink(missing_ok=True)
+    def release(self, *, keep: bool = False) -> None:
+        """Say that the process no longer owns anything; with `keep` the file stays, unlocked, as that of a dead one."""
+        if not keep:
+            self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
     @staticmethod
-    def is_locked(path: str) -> bool:
-        """Whether the process of an alive file lives."""
+    def is_locked(path: str) -> bool | None:
+        """Whether the process of an alive file lives; None if there is no such file here. Raises OSError."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            return False
+            return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -57,7 +59,8 @@ class Ownership:
     """The owner number of this process, its row keys, and the news of other owners.
 
     `taken_over` is called after rows of a dead owner have been given up, and when the first other owner is seen; `lost`
-    when this owner itself was removed.
+    when this owner itself was removed. Where `is_scoped` is set, this process runs nothing for others, so they are not
+    told of its workers.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Ownership:
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.number = 0
+        self.is_scoped = False
 
     @property
     def has_others(self) -> bool:
@@ -92,13 +96,18 @@ class Ownership:
 
     async def join(self) -> None:
         """Become an owner, and bury those that are dead."""
-        self._alive = await asyncio.to_thread(AliveFile, self._settings.home / "owners")
-        self.number = await self._journal.join(
-            host=self._host,
-            pid=os.getpid(),
-            alive_file=str(self._alive.path),
-            lease_until=time.time() + self._settings.lease_seconds,
-        )
+        alive = await asyncio.to_thread(AliveFile, self._settings.home / "owners")
+        try:
+            self.number = await self._journal.join(
+                host=self._host,
+                pid=os.getpid(),
+                alive_file=str(alive.path),
+                lease_until=time.time() + self._settings.lease_seconds,
+            )
+        except BaseException:
+            alive.release()
+            raise
+        self._alive = alive
         self._keys = itertools.count(first_key(self.number))
         await self.look()
         self._task = asyncio.create_task(self._keep(), name="vera-lease")
@@ -110,11 +119,13 @@ class Ownership:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         if self._alive is not None:
+            alive, self._alive = self._alive, None
+            removed = False
             try:
                 await self._journal.remove_owner(self.number)
-            finally:
-                self._alive.release()
-                self._alive = None
+                removed = True
+            finally:  # the file of an owner that could not be removed tells others that it is dead
+                alive.release(keep=not removed)
 
     async def look(self) -> None:
         """Read the owners and give up the rows of those that are dead."""
@@ -139,6 +150,7 @@ class Ownership:
         rows = [
             WorkerRow(owner=self.number, worker_id=worker.worker_id, capabilities=worker.capabilities)
             for worker in workers
+            if not self.is_scoped
         ]
         await self._journal.set_workers(self.number, rows)
 
@@ -157,10 +169,13 @@ class Ownership:
             return _fits(group, rows)
 
     def _is_dead(self, owner: OwnerRow) -> bool:
-        if owner.host == self._host and owner.alive_file is not None and not AliveFile.is_locked(owner.alive_file):
-            Path(owner.alive_file).unlink(missing_ok=True)
-            return True
-        return owner.lease_until < time.time()
+        locked = _is_locked(owner.alive_file) if owner.host == self._host and owner.alive_file is not None else None
+        if locked is None:
+            return owner.lease_until < time.time()
+        if not locked and owner.alive_file is not None:
+            with contextlib.suppress(OSError):
+                Path(owner.alive_file).unlink(missing_ok=True)
+        return not locked
 
     async def _keep(self) -> None:
         while True:
@@ -173,6 +188,20 @@ class Ownership:
                 await self.look()
             except JournalUnavailable as error:
                 logger.warning("the lease could not be renewed: %s", error)
+            except Exception:  # a lease that is no longer renewed would cost this owner all of its tasks
+                logger.exception("a round of the lease failed")
+
+
+def _is_locked(path: str) -> bool | None:
+    """Return whether an alive file is locked; None, so that the lease decides, where that cannot be found out.
+
+    A file that is not here may be on the file system of another container with this host's name.
+    """
+    try:
+        return AliveFile.is_locked(path)
+    except OSError as error:
+        logger.warning("the alive file %s cannot be looked at, its lease decides: %s", path, error)
+        return None
 
 
 def _fits(group: Group, rows: Sequence[WorkerRow]) -> bool:

@@ -15,6 +15,7 @@ from vera_orchestrator.errors import (
     DependencyFailed,
     JournalUnavailable,
     NoWorker,
+    SubstitutionFailed,
     TaskCancelled,
     TaskExpired,
     TaskFailed,
@@ -32,9 +33,13 @@ from vera_orchestrator.runtime.hooks import HookCaller
 from vera_orchestrator.runtime.judgement import End
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
+from vera_orchestrator.runtime.values import has_placeholder, own_copy
 from vera_orchestrator.settings import OrchestratorConfig
 
 UNKNOWN_SECONDS = 1.0
+BATCH_END_RETRIES = (0.05, 0.5, 2.0)
+MOST_OWNERS = 20
+"""How often a task changes hands before it counts as one that nobody takes."""
 HINTS = {
     "llm_inference": "Register an LLM API with register_llm_api, or start Ollama and set ollama_url (VERA_OLLAMA_URL).",
     "ollama": "Start Ollama and set ollama_url (VERA_OLLAMA_URL).",
@@ -125,7 +130,7 @@ class Progress:
     def _expire(self, entry: Entry) -> None:
         error = _expired()
         if entry in self.dispatcher.active:
-            entry.cancelled_by = error  # the attempt goes on; there will be no further one
+            entry.expired = True  # the attempt goes on; there will be no further one
         elif not entry.final:
             self.end(entry, error)
 
@@ -156,9 +161,14 @@ class Progress:
             rows = await self._journal.rows(missing)
             for key in missing:
                 row = rows.get(key)
-                result = decode_result(row.result) if row else None
-                self._results[key] = result.data if result else None
-        return {task_id: self._results[key] for key, task_id in named.items()}
+                if row is not None and row.result is not None:
+                    result = decode_result(row.result)
+                    self._results[key] = result.data if result else None
+                elif has_placeholder(entry.payload, named[key]):
+                    raise SubstitutionFailed(
+                        f"no result of {named[key]!r} is kept.", remedy="Submit it with store=True, or again."
+                    )
+        return {task_id: self._results.get(key) for key, task_id in named.items()}
 
     def ended(self, entry: Entry) -> None:
         """Do what follows from a committed end."""
@@ -197,7 +207,7 @@ class Progress:
         success = task.status is TaskStatus.COMPLETED
         if self._dependencies.has_dependents(key):
             if task.result is not None:
-                self._results[key] = task.result.data
+                self._results[key] = own_copy(task.result.data)
             self._release_dependents(key, task, success=success)
         state = self.batches.get(batch)
         if state is not None:
@@ -233,10 +243,16 @@ class Progress:
     async def _end_batch(self, state: BatchState) -> None:
         status = batch_status(state.tasks.values())
         state.batch.status = status
-        try:
-            await self._journal.batch_ended(state.key, status, time.time())
-        finally:  # how its tasks ended is in the journal in any case
-            self._close_batch(state, status)
+        for patience in (*BATCH_END_RETRIES, None):
+            try:
+                await self._journal.batch_ended(state.key, status, time.time())
+                break
+            except JournalUnavailable as error:
+                logger.warning("the end of batch %s cannot be written: %s", state.batch.id, error)
+                if patience is None:  # how its tasks ended is in the journal in any case
+                    break
+                await asyncio.sleep(patience)
+        self._close_batch(state, status)
 
     def _close_batch(self, state: BatchState, status: TaskStatus) -> None:
         self.batches.drop(state)
@@ -276,15 +292,16 @@ class Progress:
     async def _place(self, entry: Entry, wait: Wait) -> None:
         try:
             elsewhere = await self._ownership.fits_elsewhere(entry.group)
-            if elsewhere and not entry.final:
+            if elsewhere and not entry.final and entry.fence < MOST_OWNERS:
                 await self._journal.give_up({entry.key: entry.fence})
-        except JournalUnavailable:
+        except Exception as error:  # the journal away, or no file to be had: the task must not be lost for it
+            logger.warning("no other owner could be looked for: %r", error)
             if not entry.final:
                 self.dispatcher.block(entry, wait, until=time.monotonic() + UNKNOWN_SECONDS)
             return
         if entry.final:  # cancelled meanwhile
             return
-        if elsewhere:
+        if elsewhere and entry.fence < MOST_OWNERS:
             self.hand_over(entry)
             return
         now = time.monotonic()

@@ -7,7 +7,7 @@ import dataclasses
 from vera_orchestrator.journal.base import HistoryQuery, Journal, TaskRow
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState, batch_status
-from vera_orchestrator.runtime.codec import decode_task, to_datetime
+from vera_orchestrator.runtime.codec import legible_task, to_datetime
 from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.submission import decode_options
 from vera_orchestrator.secrets import mask
@@ -65,6 +65,6 @@ def live_batch(state: BatchState) -> ParallelBatch:
 
 def shown(row: TaskRow) -> Task:
     """Return the task of a row, for display."""
-    task, _ = decode_task(row)
+    task = legible_task(row)
     task.payload = mask(task.payload)
     return task

@@ -6,16 +6,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import DependencyFailed, TaskCancelled, TaskInterrupted, VeraError
+from vera_orchestrator.errors import DependencyFailed, JournalUnavailable, TaskCancelled, TaskInterrupted, VeraError
 from vera_orchestrator.journal.base import Journal, TaskRow
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.capacity import Capacity
-from vera_orchestrator.runtime.codec import decode_task, to_datetime, to_seconds
-from vera_orchestrator.runtime.entry import Entry, Upstream, group_of
+from vera_orchestrator.runtime.codec import decode_task, legible_task, to_datetime, to_seconds
+from vera_orchestrator.runtime.entry import Entry, Group, Upstream, group_of
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress, dependency_failed, no_worker_error
@@ -23,14 +24,26 @@ from vera_orchestrator.runtime.submission import decode_options, plan_of
 from vera_orchestrator.settings import OrchestratorConfig
 
 CLAIM_LIMIT = 1_000
+ANYBODYS = TaskRow(key=0, id="", type="custom", priority=2, spec="{}", submitted_at=0)
 Scope = Callable[[TaskRow], bool]
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Read:
+    """A row and what is written in it."""
+
+    row: TaskRow
+    task: Task
+    group: Group
+    after: Sequence[Upstream]
 
 
 class Recovery:
     """Adopts rows without an owner: those of dead processes, of stopped ones, and those that are for others to run.
 
-    `scope` says which rows this process may claim at all.
+    `scope` says which rows this process may claim at all. A row that cannot be read, say of a type that nobody has
+    registered here, is left alone and does not stop the others.
     """
 
     def __init__(
@@ -54,75 +67,142 @@ class Recovery:
         self._progress = progress
         self._scope = scope
         self._unfit_since: dict[int, float] = {}
+        self._unreadable: set[int] = set()
+        self._refused: set[int] = set()
+        self._stranded: list[tuple[Sequence[TaskRow], VeraError | None]] = []
         self.leftover = 0
+        ownership.is_scoped = not scope(ANYBODYS)
 
     async def claim(self) -> int:
         """Claim what a worker here can run, and what nobody has been able to run for too long; return how many."""
+        while self._stranded:
+            await self._take_charge(*self._stranded.pop(0))
         adopted = 0
         after_key = 0
+        unreadable: set[int] = set()
         unfit: dict[int, float] = {}
         while True:
             rows = await self._journal.unowned(limit=CLAIM_LIMIT, after_key=after_key)
             if not rows:
                 break
             after_key = rows[-1].key
-            wanted = [row for row in rows if self._scope(row) and await self._is_for_us(row, unfit)]
+            wanted: list[int] = []
+            for row in rows:
+                read = self._read(row)
+                if read is None:
+                    unreadable.add(row.key)
+                elif self._is_in_scope(row) and await self._is_for_us(read, unfit):
+                    wanted.append(row.key)
             if wanted:
-                claimed = await self._journal.claim(self._ownership.number, [row.key for row in wanted])
-                await self.adopt(claimed)
+                claimed = await self._journal.claim(self._ownership.number, wanted)
+                await self._take_charge(claimed)
                 adopted += len(claimed)
-        self._unfit_since = unfit
-        self.leftover = len(unfit)
+        self._unfit_since, self._unreadable = unfit, unreadable
+        self.leftover = len(unfit) + len(unreadable)
         return adopted
 
-    async def _is_for_us(self, row: TaskRow, unfit: dict[int, float]) -> bool:
-        task, _ = decode_task(row)
-        group = group_of(task)
-        now = time.monotonic()
-        if self._capacity.fitting(group, now):
-            return True
-        if await self._ownership.fits_elsewhere(group):
+    def _read(self, row: TaskRow) -> Read | None:
+        """Return what a row says; None, noted once in the log, if it cannot be read here."""
+        if row.key in self._refused:
+            return None
+        try:
+            task, after = decode_task(row)
+            group = group_of(task)
+            hash(group)
+        except Exception as error:  # whatever is wrong with one row must not stop the others
+            if row.key not in self._unreadable:
+                self._unreadable.add(row.key)
+                problem = f"{type(error).__name__}: {error}"
+                logger.error("task %s (%s) cannot be read and is left alone: %s", row.id, row.type, problem)
+            return None
+        return Read(row=row, task=task, group=group, after=after)
+
+    def _is_in_scope(self, row: TaskRow) -> bool:
+        try:
+            return self._scope(row)
+        except Exception:  # see _read
+            logger.exception("whether task %s is for this process cannot be told; it is left alone", row.id)
             return False
-        since = unfit[row.key] = self._unfit_since.get(row.key, now)
+
+    async def _is_for_us(self, read: Read, unfit: dict[int, float]) -> bool:
+        now = time.monotonic()
+        if self._capacity.fitting(read.group, now):
+            return True
+        if await self._ownership.fits_elsewhere(read.group):
+            return False
+        since = unfit[read.row.key] = self._unfit_since.get(read.row.key, now)
         return now - since >= self._settings.recovery_grace_seconds
 
     async def cancel(self, keys: Collection[int], reason: str) -> int:
         """Cancel those of the tasks that nobody is in charge of; return how many."""
-        claimed = await self._journal.claim(self._ownership.number, keys) if keys else ()
-        await self.adopt(claimed, TaskCancelled(reason))
+        rows = await self._journal.rows(keys)
+        legible = [key for key, row in rows.items() if row.owner is None and self._read(row) is not None]
+        if not legible:
+            return 0
+        claimed = await self._journal.claim(self._ownership.number, legible)
+        await self._take_charge(claimed, TaskCancelled(reason))
         return len(claimed)
 
+    async def _take_charge(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:
+        """Adopt claimed rows; if that is broken off, it is tried again with the next claim."""
+        try:
+            await self.adopt(rows, error)
+        except BaseException:
+            # they are not given up: a running row would lose the mark that its attempt was interrupted
+            self._stranded.append((rows, error))
+            self._progress.look_elsewhere()
+            raise
+
     async def adopt(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:
-        """Take charge of claimed rows; with an error only to end them so."""
-        decoded = [(row, self._known(row.key, task), after) for row in rows for task, after in [decode_task(row)]]
-        ours = {row.key for row in rows}
-        upstream = await self._upstream(ours, [after for _, _, after in decoded])
-        await self._adopt_batches({row.batch for row in rows if row.batch is not None})
-        await asyncio.gather(
-            *(self._count_interruption(row, task) for row, task, _ in decoded if row.status is TaskStatus.RUNNING)
+        """Take charge of claimed rows; with an error only to end them so. Nothing has been done if it raises."""
+        reads = [read for row in rows if (read := self._read(row)) is not None]
+        ours = {read.row.key for read in reads}
+        upstream = await self._upstream(ours, [read.after for read in reads])
+        await self._adopt_batches({read.row.batch for read in reads if read.row.batch is not None})
+        await self._count_interruptions([read.row for read in reads if read.row.status is TaskStatus.RUNNING])
+        for read in reads:  # at one go: no task may end before those that wait for it are accepted
+            try:
+                self._adopt(read, upstream, ours, error)
+            except Exception:  # see _read
+                logger.exception("task %s cannot be taken charge of and is left alone", read.row.id)
+                self._refuse(read.row)
+
+    def _adopt(self, read: Read, upstream: dict[int, TaskRow], ours: Collection[int], error: VeraError | None) -> None:
+        row, task = read.row, self._known(read.row.key, read.task)
+        if row.status is TaskStatus.RUNNING:
+            task.retry_count, task.status = row.retry_count + 1, TaskStatus.QUEUED
+        state = self._progress.batches.get(row.batch)
+        if state is not None:
+            state.tasks[row.key] = task
+            state.open.add(row.key)
+        task.status_reason = None
+        entry = Entry(
+            key=row.key,
+            fence=row.fence,
+            owner=self._ownership.number,
+            task=task,
+            group=read.group,
+            payload=read.task.payload,
+            entered=max(row.submitted_at, to_seconds(task.scheduled_at) if task.scheduled_at else 0.0),
+            batch=row.batch,
+            after=read.after,
+            adopted_at=time.monotonic(),
         )
-        for row, task, after in decoded:  # at one go: no task may end before those that wait for it are accepted
-            state = self._progress.batches.get(row.batch)
-            if state is not None:
-                state.tasks[row.key] = task
-                state.open.add(row.key)
-            task.status_reason = None
-            entry = Entry(
-                key=row.key,
-                fence=row.fence,
-                owner=self._ownership.number,
-                task=task,
-                group=group_of(task),
-                payload=task.payload,
-                entered=max(row.submitted_at, to_seconds(task.scheduled_at) if task.scheduled_at else 0.0),
-                batch=row.batch,
-                after=after,
-                adopted_at=time.monotonic(),
-            )
-            if error is not None:
-                self._progress.accept_ended(entry, error)
-            else:
-                self._accept(row, entry, upstream, ours)
+        if error is not None:
+            self._progress.accept_ended(entry, error)
+        else:
+            self._accept(row, entry, upstream, ours)
+
+    def _refuse(self, row: TaskRow) -> None:
+        """Leave a claimed row to others; from now on it is not claimed here."""
+        self._refused.add(row.key)
+        entry = self._live.get(row.key)
+        if entry is not None:
+            self._progress.hand_over(entry)
+        self._progress.spawn(self._give_up(row))
+
+    async def _give_up(self, row: TaskRow) -> None:
+        await self._journal.give_up({row.key: row.fence})
 
     def _known(self, key: int, decoded: Task) -> Task:
         """Return the task that somebody here has been watching, brought up to date, else the decoded one."""
@@ -133,12 +213,17 @@ class Recovery:
         task.started_at = task.completed_at = None
         return task
 
-    async def _count_interruption(self, row: TaskRow, task: Task) -> None:
-        """Note a broken-off attempt in the journal, so that a task that kills its process does not do so for ever."""
-        task.retry_count += 1
-        task.status = TaskStatus.QUEUED
-        error = f"attempt {task.retry_count} was interrupted"
-        await self._journal.requeued(row.key, row.fence, due_at=None, retry_count=task.retry_count, error=error)
+    async def _count_interruptions(self, rows: Sequence[TaskRow]) -> None:
+        """Note broken-off attempts in the journal, so that a task that kills its process does not do so for ever."""
+        done = await asyncio.gather(*(self._count_interruption(row) for row in rows), return_exceptions=True)
+        for outcome in done:  # all of them have ended: none may be written after its task has started anew
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _count_interruption(self, row: TaskRow) -> None:
+        count = row.retry_count + 1
+        error = f"attempt {count} was interrupted"
+        await self._journal.requeued(row.key, row.fence, due_at=None, retry_count=count, error=error)
 
     def _accept(self, row: TaskRow, entry: Entry, upstream: dict[int, TaskRow], ours: Collection[int]) -> None:
         unmet: dict[int, bool] = {}
@@ -152,12 +237,11 @@ class Recovery:
             elif not before.status.is_final:
                 unmet[one.key] = one.needs_success
             elif one.needs_success and before.status is not TaskStatus.COMPLETED:
-                doom = dependency_failed(decode_task(before)[0]).message
-        interrupted = row.status is TaskStatus.RUNNING
+                doom = dependency_failed(legible_task(before)).message
         # accepted in any case, so that its end is told like any other
         if doom is not None:
             self._progress.accept_ended(entry, DependencyFailed(doom))
-        elif interrupted and entry.task.retry_count > entry.task.max_retries:
+        elif entry.task.retry_count > entry.task.max_retries:  # also if who counted that attempt has died since
             self._progress.accept_ended(entry, _interrupted(entry))
         elif not unmet and not self._capacity.fitting(entry.group, time.monotonic()):
             self._progress.accept_ended(entry, no_worker_error(entry))
@@ -172,29 +256,37 @@ class Recovery:
         for key in keys:
             if self._progress.batches.get(key) is not None:
                 continue
-            row = await self._journal.batch_by_key(key)
-            if row is None:
-                continue
-            keys_of_tasks = [one.key for one in await self._journal.batch_tasks(key)]
-            known = await self._journal.rows(keys_of_tasks)  # with the results of those that have ended
-            rows = [known[one] for one in keys_of_tasks if one in known]
-            options = decode_options(row.options)
-            decoded = {one.key: decode_task(one) for one in rows}
-            tasks = {one: task for one, (task, _) in decoded.items()}
-            batch = ParallelBatch(
-                id=row.id,
-                tasks=list(tasks.values()),
-                execute_parallel=options.execute_parallel,
-                fail_fast=options.fail_fast,
-                status=TaskStatus.RUNNING,
-                submitted_at=to_datetime(row.submitted_at),
-            )
-            unfinished = {one.key for one in rows if not one.status.is_final}
-            state = BatchState(key=key, batch=batch, tasks=tasks, open=unfinished)
-            self._progress.batches.add(state)
-            self._live.foreign.update({one: task for one, task in tasks.items() if one in unfinished})
-            still = [(one, after) for one, (_, after) in decoded.items() if one in unfinished]
-            self._engine.open_batch(plan_of(state, still, options.name))
+            try:
+                await self._adopt_batch(key)
+            except JournalUnavailable:
+                raise
+            except Exception:  # its tasks can run nonetheless
+                logger.exception("a batch cannot be read or shown")
+
+    async def _adopt_batch(self, key: int) -> None:
+        row = await self._journal.batch_by_key(key)
+        if row is None:
+            return
+        keys_of_tasks = [one.key for one in await self._journal.batch_tasks(key)]
+        known = await self._journal.rows(keys_of_tasks)  # with the results of those that have ended
+        rows = [known[one] for one in keys_of_tasks if one in known]
+        options = decode_options(row.options)
+        reads = {one.key: read for one in rows if (read := self._read(one)) is not None}
+        tasks = {one.key: reads[one.key].task if one.key in reads else legible_task(one) for one in rows}
+        batch = ParallelBatch(
+            id=row.id,
+            tasks=list(tasks.values()),
+            execute_parallel=options.execute_parallel,
+            fail_fast=options.fail_fast,
+            status=TaskStatus.RUNNING,
+            submitted_at=to_datetime(row.submitted_at),
+        )
+        unfinished = {one.key for one in rows if not one.status.is_final}
+        state = BatchState(key=key, batch=batch, tasks=tasks, open=unfinished)
+        self._progress.batches.add(state)
+        self._live.foreign.update({one: task for one, task in tasks.items() if one in unfinished})
+        still = [(one, read.after) for one, read in reads.items() if one in unfinished]
+        self._engine.open_batch(plan_of(state, still, options.name))
 
 
 def _interrupted(entry: Entry) -> TaskInterrupted:

@@ -12,7 +12,7 @@ from vera_orchestrator.enums import TaskStatus, WorkerStatus
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import Task, TaskResult
-from vera_orchestrator.runtime.codec import decode_task
+from vera_orchestrator.runtime.codec import legible_task
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
@@ -22,6 +22,8 @@ from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
 LOOK_SECONDS = 0.1
+WATCH_SECONDS_PER_TASK = 0.0002
+WATCH_SECONDS = 1.0
 LEFTOVER_SECONDS = 1.0
 HEALTH_CHECK_SECONDS = 10.0
 PRUNE_ROWS = 500
@@ -52,7 +54,10 @@ class Services:
         self._recovery = recovery
         self._claim_wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[Any]] = []
+        self._is_stopping = False
+        self._checks: dict[BaseWorker, asyncio.Task[None]] = {}
         self._checked_at: dict[str, float] = {}
+        self._watch_at = 0.0
 
     def want_claim(self) -> None:
         """Look for rows without an owner soon."""
@@ -65,20 +70,24 @@ class Services:
             "health": self._health,
             "retention": self._retention,
         }
+        self._is_stopping = False
         self._claim_wanted.set()
         self._tasks = [
             asyncio.create_task(self._forever(name, loop), name=f"vera-{name}") for name, loop in loops.items()
         ]
 
     async def stop(self) -> None:
-        """End the loops."""
-        for task in self._tasks:
+        """End the loops, and the health checks that go on."""
+        self._is_stopping = True
+        ending = [*self._tasks, *self._checks.values()]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         self._tasks = []
+        self._checks.clear()
 
     async def _forever(self, name: str, once: Callable[[], Awaitable[None]]) -> None:
-        while True:
+        while not self._is_stopping:
             try:
                 await once()
             except JournalUnavailable as error:
@@ -96,44 +105,58 @@ class Services:
         elif self._recovery.leftover:
             pause = LEFTOVER_SECONDS
         try:
-            await asyncio.wait_for(self._claim_wanted.wait(), pause)
+            async with asyncio.timeout(pause):
+                await self._claim_wanted.wait()
         except TimeoutError:
             pass
-        else:
-            await self._ownership.announce(self._registry.get_all_workers())
+        asked = self._claim_wanted.is_set()
         self._claim_wanted.clear()
-        await self._recovery.claim()
-        await self._watch()
+        try:
+            if asked:
+                await self._ownership.announce(self._registry.get_all_workers())
+            await self._recovery.claim()
+            await self._watch(at_once=asked)
+        except Exception:
+            self._claim_wanted.set()  # what was asked for is still to be done
+            raise
 
-    async def _watch(self) -> None:
-        """See what became of tasks that other owners have."""
+    async def _watch(self, *, at_once: bool) -> None:
+        """See what became of tasks that other owners have; the more there are, the less often."""
         keys = self._progress.awaited_elsewhere()
-        if not keys:
+        if not keys or (time.monotonic() < self._watch_at and not at_once):
             return
         rows = await self._journal.rows(keys)
+        self._watch_at = time.monotonic() + min(WATCH_SECONDS, len(keys) * WATCH_SECONDS_PER_TASK)
         for key in keys:
             row = rows.get(key)
             if self._live.get(key) is not None or (row is not None and not row.status.is_final):
                 continue
-            task = self._live.foreign.get(key)
+            batch = row.batch if row is not None else self._batch_of(key)
+            state = self._progress.batches.get(batch)
+            task = self._live.foreign.get(key) or (state.tasks.get(key) if state is not None else None)
             if row is None:  # retention was quicker than we
                 seen = Task(status=TaskStatus.CANCELLED, status_reason=PRUNED)
                 seen.result = TaskResult(success=False, error=PRUNED)
             else:
-                seen, _ = decode_task(row)
+                seen = legible_task(row)
             if task is None:
                 task = seen
             else:
                 task.status, task.result, task.status_reason = seen.status, seen.result, seen.status_reason
                 task.started_at, task.completed_at = seen.started_at, seen.completed_at
                 task.retry_count = seen.retry_count
-            self._progress.foreign_ended(key, task, row.batch if row is not None else None)
+            self._progress.foreign_ended(key, task, batch)
+
+    def _batch_of(self, key: int) -> int | None:
+        """Return the batch here that has a task; None if none has."""
+        return next((state.key for state in self._progress.batches if key in state.tasks), None)
 
     async def _health(self) -> None:
         await asyncio.sleep(min(1.0, self._settings.health_check_interval))
         now = time.monotonic()
-        due = [worker for worker in self._registry.get_all_workers() if self._is_due(worker, now)]
-        await asyncio.gather(*(self._check(worker) for worker in due))
+        for worker in self._registry.get_all_workers():
+            if worker not in self._checks and self._is_due(worker, now):  # a slow one holds up only itself
+                self._checks[worker] = asyncio.create_task(self._checked(worker), name="vera-check")
 
     def _is_due(self, worker: BaseWorker, now: float) -> bool:
         if worker.status in (WorkerStatus.MAINTENANCE, WorkerStatus.STARTING):
@@ -144,25 +167,39 @@ class Services:
         self._checked_at[worker.worker_id] = now
         return True
 
+    async def _checked(self, worker: BaseWorker) -> None:
+        try:
+            await self._check(worker)
+        except Exception:
+            logger.exception("the health check of worker %s failed", worker.worker_id)
+        finally:
+            self._checks.pop(worker, None)
+
     async def _check(self, worker: BaseWorker) -> None:
         before = worker.status
-        try:
-            healthy = await asyncio.wait_for(worker.health_check(), HEALTH_CHECK_SECONDS)
-            reason = "the health check failed"
-        except TimeoutError:
-            healthy, reason = False, f"the health check took longer than {HEALTH_CHECK_SECONDS:g} s"
-        except Exception as error:  # a worker of somebody else's may raise anything
-            healthy, reason = False, f"the health check failed: {type(error).__name__}: {error}"
+        healthy, reason = await _is_healthy(worker)
+        if self._is_gone(worker):
+            return
         if healthy and not worker.is_usable and worker.status is not WorkerStatus.MAINTENANCE:
             worker.status, worker.status_reason = WorkerStatus.IDLE, None
         elif not healthy:
             if worker.is_usable:
                 worker.status, worker.status_reason = WorkerStatus.ERROR, worker.status_reason or reason
             if worker.config.auto_restart:
-                await self._registry.start_worker(worker)
+                await self._restart(worker)
+                if self._is_gone(worker):
+                    return
         if worker.status is not before:
             logger.info("worker %s is now %s (%s)", worker.worker_id, worker.status, worker.status_reason or "healthy")
             self._registry.changed()
+
+    async def _restart(self, worker: BaseWorker) -> None:
+        await self._registry.start_worker(worker)
+        if self._is_gone(worker):  # it was stopped while it started
+            await self._registry.stop_worker(worker)
+
+    def _is_gone(self, worker: BaseWorker) -> bool:
+        return self._registry.get_worker(worker.worker_id) is not worker
 
     async def _retention(self) -> None:
         while True:
@@ -174,3 +211,15 @@ class Services:
             if deleted < PRUNE_ROWS:
                 break
         await asyncio.sleep(self._settings.retention_interval_seconds)
+
+
+async def _is_healthy(worker: BaseWorker) -> tuple[bool, str]:
+    """Return whether a worker says that it is well, and the reason to give if it does not."""
+    limit = asyncio.timeout(HEALTH_CHECK_SECONDS)
+    try:
+        async with limit:
+            return await worker.health_check(), "the health check failed"
+    except Exception as error:  # a worker of somebody else's may raise anything
+        if limit.expired():
+            return False, f"the health check took longer than {HEALTH_CHECK_SECONDS:g} s"
+        return False, f"the health check failed: {type(error).__name__}: {error}"

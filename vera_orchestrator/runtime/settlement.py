@@ -16,6 +16,7 @@ from vera_orchestrator.models import Hook, Task, TaskResult, utcnow
 from vera_orchestrator.runtime.codec import encode_result, to_seconds
 from vera_orchestrator.runtime.entry import Entry
 from vera_orchestrator.runtime.hooks import HookCaller
+from vera_orchestrator.runtime.values import storable
 from vera_orchestrator.settings import OrchestratorConfig
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Settlement:
             started_at=to_seconds(task.started_at) if task.started_at else None,
             retry_count=task.retry_count,
             worker_id=result.worker_id,
-            error=str(error) if error else None,
+            error=_kept_text(error, task),
             exhausted=exhausted,
             result=text,
             forget=not task.store,
@@ -84,7 +85,7 @@ class Settlement:
         if not await self.surely(lambda: self._journal.ended(ending)):
             return False
         task.status, task.result, task.completed_at = status, result, completed_at
-        task.status_reason = str(error) if error else None
+        task.status_reason = storable(str(error)) if error else None
         self._ended(entry)
         await self._tell(entry, result, error)
         return True
@@ -119,11 +120,18 @@ class Settlement:
             await self._caller.call(hook, *arguments)
 
 
+def _kept_text(error: VeraError | None, task: Task) -> str | None:
+    """Return what the journal keeps of an error: of a task that is not to be stored, only what kind it was."""
+    if error is None:
+        return None
+    return storable(str(error)) if task.store else type(error).__name__
+
+
 def _unsuccessful(result: TaskResult, error: VeraError) -> TaskResult:
     return dataclasses.replace(
         result,
         success=False,
-        error=str(error),
+        error=storable(str(error)),
         error_type=result.error_type or type(error).__name__,
         retryable=error.retryable if result.retryable is None else result.retryable,
     )

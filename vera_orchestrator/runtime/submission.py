@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import orjson
 
 from vera_orchestrator.engine.base import BatchPlan, Engine, Label
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import InvalidBatch, QueueFull
+from vera_orchestrator.errors import IdempotencyConflict, InvalidBatch, QueueFull
 from vera_orchestrator.journal.base import BatchRow, Journal, TaskRow
 from vera_orchestrator.models import ParallelBatch, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
@@ -25,13 +26,15 @@ from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
 from vera_orchestrator.settings import OrchestratorConfig
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accepted:
-    """An accepted task: the one in charge here, or the row of an earlier one with the same idempotency key."""
+    """An accepted task: a future for its result, or the row of an earlier one with the same idempotency key."""
 
     task_id: str
-    entry: Entry | None = None
+    waiter: asyncio.Future[TaskResult] | None = None
     existing: TaskRow | None = None
 
 
@@ -68,14 +71,26 @@ class Submission:
         with self._room(1):
             after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
             draft = self._draft(task, time.time(), after)
-            since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
-            added = await self._journal.add((draft.row,), idempotent_since=since)
+            return await self._in_any_case(self._commit_task(task, draft, unmet))
+
+    async def _commit_task(self, task: Task, draft: Draft, unmet: dict[int, bool]) -> Accepted:
+        since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
+        added = await self._journal.add((draft.row,), idempotent_since=since)
         if added.existing is not None:
             return Accepted(task_id=added.existing.id, existing=added.existing)
         self.submitted += 1
         self._intake.begin(task, draft.row.submitted_at)
+        waiter = waiter_of(draft.entry)  # now: the task may have ended before the caller goes on
         self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
-        return Accepted(task_id=task.id, entry=draft.entry)
+        return Accepted(task_id=task.id, waiter=waiter)
+
+    async def _in_any_case(self, step: Coroutine[Any, Any, T]) -> T:
+        """Finish a step although its caller goes away: what is committed must be taken charge of."""
+        task = asyncio.create_task(step)
+        unsettled = self._progress.dispatcher.unsettled
+        unsettled.add(task)
+        task.add_done_callback(unsettled.discard)
+        return await asyncio.shield(task)
 
     async def batch(
         self,
@@ -91,6 +106,7 @@ class Submission:
             raise InvalidBatch("the batch has no tasks.", field="tasks", remedy="Give at least one task.")
         for task in tasks:
             check_task(task)
+        _check_keys(tasks)
         edges = batch_edges(tasks, in_order=not options.execute_parallel)
         now = time.time()
         batch = ParallelBatch(
@@ -105,7 +121,20 @@ class Submission:
         row = BatchRow(key=key, id=batch.id, options=orjson.dumps(options).decode(), submitted_at=now)
         with self._room(len(tasks)):
             drafts = self._drafts(tasks, edges, batch, key, now)
-            await self._journal.add([draft.row for draft in drafts], row)
+            return await self._in_any_case(self._commit_batch(batch, drafts, row, options))
+
+    async def _commit_batch(
+        self, batch: ParallelBatch, drafts: Sequence[Draft], row: BatchRow, options: BatchOptions
+    ) -> BatchState:
+        key, now, tasks = row.key, row.submitted_at, batch.tasks
+        since = now - self._settings.idempotency_ttl_seconds
+        added = await self._journal.add([draft.row for draft in drafts], row, idempotent_since=since)
+        if added.existing is not None:
+            raise IdempotencyConflict(
+                f"an earlier task, {added.existing.id!r}, has one of the batch's idempotency keys.",
+                field="idempotency_key",
+                remedy="Nothing was accepted. Leave that task out, or give it another key.",
+            )
         self.submitted += len(drafts)
         state = BatchState(
             key=key,
@@ -201,8 +230,8 @@ class Submission:
 
     async def result(self, accepted: Accepted) -> TaskResult:
         """Wait for the result of an accepted task."""
-        if accepted.entry is not None:
-            return await waiter_of(accepted.entry)
+        if accepted.waiter is not None:
+            return await accepted.waiter
         row = accepted.existing
         assert row is not None
         entry = self._live.get(row.key)
@@ -214,6 +243,14 @@ class Submission:
         future = self._live.watch(row.key, earlier)
         self._progress.look_elsewhere()
         return await future
+
+
+def _check_keys(tasks: Sequence[Task]) -> None:
+    seen: set[str] = set()
+    for key in (task.idempotency_key for task in tasks if task.idempotency_key is not None):
+        if key in seen:
+            raise InvalidBatch(f"two tasks have {key!r}.", field="idempotency_key", remedy="Give each its own.")
+        seen.add(key)
 
 
 def waiter_of(entry: Entry) -> asyncio.Future[TaskResult]:
@@ -242,4 +279,4 @@ def plan_of(state: BatchState, open_tasks: Sequence[tuple[int, Sequence[Upstream
     tasks = [(key, state.tasks[key]) for key, _ in open_tasks]
     labels = [Label(type=str(task.type), name=run_name(task), key=key, batch=state.key) for key, task in tasks]
     edges = {key: [upstream.key for upstream in after] for key, after in open_tasks}
-    return BatchPlan(key=state.key, id=name or state.batch.id, labels=labels, edges=edges)
+    return BatchPlan(key=state.key, id=state.batch.id, name=name or state.batch.id, labels=labels, edges=edges)

@@ -81,7 +81,8 @@ class ParallelBatchWorker(BaseWorker):
         payload = BatchPayload.model_validate(task.payload)
         batch_id = inner_batch_id(task)
         earlier = await self._batcher.get_batch(batch_id)
-        if earlier is not None and earlier.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        asked_again = task.retry_count == 0  # by its user; after an interruption what has ended stays as it is
+        if earlier is not None and asked_again and earlier.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
             await self._batcher.retry_batch(batch_id)
         if earlier is None:
             tasks = [_inner(number, fields) for number, fields in enumerate(payload.tasks)]

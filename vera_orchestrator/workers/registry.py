@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from vera_orchestrator.models import utcnow
 from vera_orchestrator.workers.base import BaseWorker
 
 ENTRY_POINT_GROUP = "vera_orchestrator.workers"
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
@@ -21,10 +24,13 @@ class WorkerRegistry:
     """Knows the workers by id and tells its listeners when that changes.
 
     Registering a second worker under an id replaces and stops the first. Methods are for the event loop that the
-    orchestrator runs on; the readers are synchronous.
+    orchestrator runs on; the readers are synchronous. A worker that takes longer than `start_seconds` to start or
+    `stop_seconds` to stop is broken off.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, start_seconds: float = START_SECONDS, stop_seconds: float = STOP_SECONDS) -> None:
+        self._start_seconds = start_seconds
+        self._stop_seconds = stop_seconds
         self._workers: dict[str, BaseWorker] = {}
         self._listeners: list[Callable[[], None]] = []
 
@@ -61,11 +67,19 @@ class WorkerRegistry:
     async def start_worker(self, worker: BaseWorker) -> None:
         """Start a worker; a failure becomes its status, with the reason, and is tried again by the health checks."""
         worker.status = WorkerStatus.STARTING
+        limit = asyncio.timeout(self._start_seconds)
         try:
-            started = await worker.start()
+            async with limit:
+                started = await worker.start()
+        except asyncio.CancelledError:  # else it would count as starting for ever
+            worker.status, worker.status_reason = WorkerStatus.ERROR, "its start was broken off"
+            raise
         except Exception as error:  # a worker of somebody else's may raise anything; it must not stop the others
-            logger.warning("worker %s did not start: %s", worker.worker_id, error)
-            started, worker.status_reason = False, f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}"
+            if limit.expired():
+                reason = f"start() took longer than {self._start_seconds:g} s"
+            logger.warning("worker %s did not start: %s", worker.worker_id, reason)
+            started, worker.status_reason = False, reason
         if started and worker.status is WorkerStatus.STARTING:
             worker.status = WorkerStatus.IDLE
         elif not started and worker.status in (WorkerStatus.STARTING, WorkerStatus.IDLE):
@@ -76,10 +90,15 @@ class WorkerRegistry:
 
     async def stop_worker(self, worker: BaseWorker) -> None:
         """Stop a worker and leave it registered."""
+        limit = asyncio.timeout(self._stop_seconds)
         try:
-            await worker.stop()
+            async with limit:
+                await worker.stop()
         except Exception:  # see start_worker
-            logger.exception("worker %s did not stop cleanly", worker.worker_id)
+            if limit.expired():
+                logger.warning("worker %s took longer than %g s to stop", worker.worker_id, self._stop_seconds)
+            else:
+                logger.exception("worker %s did not stop cleanly", worker.worker_id)
         worker.status = WorkerStatus.OFFLINE
 
     def get_worker(self, worker_id: str) -> BaseWorker | None:
