@@ -22,15 +22,10 @@ def own_copy(value: Any) -> Any:
     """Return a copy of a JSON value that nobody else can change; what has no JSON form is returned as it is."""
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value)
-        if all(isinstance(one, _PLAIN) for one in members.values()):
-            return dict(members.items())
-    same: Any = value
     try:
-        return orjson.loads(orjson.dumps(same, option=orjson.OPT_NON_STR_KEYS))
+        return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except TypeError:
-        return same
+        return value
 
 
 def has_placeholder(payload: dict[str, Any], task_id: str) -> bool:
