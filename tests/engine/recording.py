@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,7 +65,7 @@ def host_run(orchestrator: Orchestrator) -> UUID | None:
     """Return the id of the flow run that shows single tasks now."""
     engine = orchestrator.engine
     assert isinstance(engine, PrefectEngine)
-    return engine._host.flow_run_id if engine._host else None
+    return engine.host_run_id
 
 
 async def next_host(orchestrator: Orchestrator, after: UUID | None = None) -> UUID:
@@ -77,6 +77,19 @@ async def next_host(orchestrator: Orchestrator, after: UUID | None = None) -> UU
     host = await eventually(read, lambda host: host not in (None, after))
     assert host is not None
     return host
+
+
+def shown_batches(orchestrator: Orchestrator) -> asyncio.Queue[str]:
+    """Return a queue of the ids of the flow runs of batches, as they begin."""
+    shown: asyncio.Queue[str] = asyncio.Queue()
+    inform = orchestrator.engine.on_shown_batch
+
+    def note(key: int, flow_run_id: str) -> None:
+        inform(key, flow_run_id)
+        shown.put_nowait(flow_run_id)
+
+    orchestrator.engine.on_shown_batch = note
+    return shown
 
 
 async def eventually(read: Callable[[], Awaitable[T]], is_right: Callable[[T], object]) -> T:
@@ -93,7 +106,7 @@ async def eventually(read: Callable[[], Awaitable[T]], is_right: Callable[[T], o
 
 
 @contextmanager
-def client_settings(address: ServerAddress) -> Iterator[None]:
+def client_settings(address: ServerAddress) -> Generator[None]:
     """Make a server the one that Prefect's clients use."""
     updates = {getattr(prefect.settings, name): value for name, value in address.client_settings.items()}
     with temporary_settings(updates=updates):

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -84,7 +84,7 @@ def state_of(home: Path) -> ServerState:
 
 
 @contextmanager
-def stopped(home: Path) -> Iterator[None]:
+def stopped(home: Path) -> Generator[None]:
     """Let the server of a state folder answer nothing."""
     pid = state_of(home).server_pid
     assert pid is not None

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import TaskRun, TaskRunResult
 from prefect.states import Cancelling
 
 from tests.engine.conftest import Make
-from tests.engine.recording import Records, eventually, state_name
-from tests.support import Failing, Scripted, echo, soon
+from tests.engine.recording import Records, shown_batches, state_name
+from tests.support import Failing, Gate, Scripted, echo, soon
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 
 
-async def shown(orchestrator: Orchestrator, tasks: list[Task], **options: object) -> str:
+async def shown(orchestrator: Orchestrator, tasks: list[Task], **options: Any) -> str:
     """Run a batch and return the id of its flow run."""
-    shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    inform = orchestrator.engine.on_shown_batch
-
-    def note(key: int, flow_run_id: str) -> None:
-        inform(key, flow_run_id)
-        shown.set_result(flow_run_id)
-
-    orchestrator.engine.on_shown_batch = note
-    await soon(orchestrator.submit_batch(tasks, wait=True, **options))  # pyright: ignore[reportArgumentType]
-    return await soon(shown)
+    begun = shown_batches(orchestrator)
+    await soon(orchestrator.submit_batch(tasks, wait=True, **options))
+    return await soon(begun.get())
 
 
 def upstream(run: TaskRun) -> set[str]:
@@ -138,30 +132,20 @@ async def test_a_slow_hook_hides_no_failure(make: Make, records: Records) -> Non
 
 
 async def test_a_cancelled_batch_is_shown_as_cancelled(make: Make, records: Records) -> None:
-    held = asyncio.Event()
-
-    async def hold(task: Task) -> TaskResult:
-        await held.wait()
-        return await echo(task)
-
-    orchestrator = await make(Scripted(hold))
+    orchestrator = await make(Gate())
+    begun = shown_batches(orchestrator)
     batch = await soon(orchestrator.submit_batch([Task(id="a"), Task(id="b", depends_on=["a"])]))
-    flow_run_id = await eventually(lambda: _flow_run_of(orchestrator), bool)
+    flow_run_id = await soon(begun.get())
     await orchestrator.cancel_batch(str(batch))
-    assert state_name(await records.ended_flow_run(str(flow_run_id))) == "Cancelled"
-    assert {state_name(run) for run in await records.ended_runs(str(flow_run_id), 2)} == {"Cancelled"}
+    assert state_name(await records.ended_flow_run(flow_run_id)) == "Cancelled"
+    assert {state_name(run) for run in await records.ended_runs(flow_run_id, 2)} == {"Cancelled"}
 
 
 async def test_a_flow_run_that_is_cancelled_in_prefect_cancels_its_batch(make: Make, records: Records) -> None:
-    held = asyncio.Event()
-
-    async def hold(task: Task) -> TaskResult:
-        await held.wait()
-        return await echo(task)
-
-    orchestrator = await make(Scripted(hold))
+    orchestrator = await make(Gate())
+    begun = shown_batches(orchestrator)
     batch = str(await soon(orchestrator.submit_batch([Task(), Task()])))
-    flow_run_id = str(await eventually(lambda: _flow_run_of(orchestrator), bool))
+    flow_run_id = await soon(begun.get())
     async with records.client() as client:
         await client.set_flow_run_state(UUID(flow_run_id), Cancelling())
     results = await soon(orchestrator.wait_for_batch(batch))
@@ -171,27 +155,10 @@ async def test_a_flow_run_that_is_cancelled_in_prefect_cancels_its_batch(make: M
 
 async def test_many_short_batches_are_all_shown_completely(make: Make, records: Records) -> None:
     orchestrator = await make(Scripted())
-    found: dict[int, str] = {}
-    inform = orchestrator.engine.on_shown_batch
-
-    def note(key: int, flow_run_id: str) -> None:
-        inform(key, flow_run_id)
-        found[key] = flow_run_id
-
-    orchestrator.engine.on_shown_batch = note
-    count = 4
-    for _ in range(count):  # each ends long before its flow run exists
+    begun = shown_batches(orchestrator)
+    for _ in range(4):  # each ends long before its flow run exists
         await soon(orchestrator.submit_batch([Task(), Task()], wait=True))
-
-    async def ids() -> dict[int, str]:
-        return found
-
-    await eventually(ids, lambda found: len(found) == count)
-    for flow_run_id in found.values():
+    for _ in range(4):
+        flow_run_id = await soon(begun.get())
         assert state_name(await records.ended_flow_run(flow_run_id)) == "Completed"
         assert [state_name(run) for run in await records.ended_runs(flow_run_id, 2)] == ["Completed"] * 2
-
-
-async def _flow_run_of(orchestrator: Orchestrator) -> str | None:
-    states = list(orchestrator._parts.progress.batches)
-    return states[0].batch.flow_run_id if states else None

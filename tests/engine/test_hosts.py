@@ -162,5 +162,3 @@ def test_other_flows_of_the_process_still_answer_sigterm() -> None:
 
 def _handle(*_: object) -> None:
     """Stand for a program's own handler."""
-
-

@@ -80,7 +80,9 @@ async def test_many_tasks_share_a_few_runs_and_all_are_counted(make: Make, recor
     await asyncio.gather(*(run(orchestrator, Task()) for _ in range(MANY)))
     host = host_run(orchestrator)
     assert host is not None
-    runs = await eventually(lambda: records.all_task_runs(host), lambda runs: _counted(runs) == MANY and all(map(has_ended, runs)))
+    runs = await eventually(
+        lambda: records.all_task_runs(host), lambda runs: _counted(runs) == MANY and all(map(has_ended, runs))
+    )
     assert len(runs) < MANY / 4
     assert {state_name(one) for one in runs} == {"Completed"}
 

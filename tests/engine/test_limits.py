@@ -13,7 +13,8 @@ from prefect.exceptions import ObjectNotFound
 from tests.engine.conftest import Make, RunningServer
 from tests.engine.recording import Records, eventually
 from tests.engine.server_users import stopped
-from tests.support import Gate, Scripted, echo, soon, until
+from tests.support import Gate, Scripted, echo, soon
+from vera_orchestrator.engine import connection
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.orchestrator import Orchestrator
@@ -135,8 +136,9 @@ async def test_a_limit_of_nought_holds_the_type_up_until_it_is_raised(make: Make
     gate = Gate()
     orchestrator = await make(gate)
     (held,) = await submitted(orchestrator, 1)
-    await until(lambda: orchestrator._parts.live)
-    assert gate.entered.empty()
+    waiting = await orchestrator.get_task(held)
+    assert waiting is not None
+    assert (waiting.status, gate.ran) == (TaskStatus.WAITING_RESOURCES, [])
     await limits.change(limit=1)
     assert await gate.next() == held
     gate.open()
@@ -179,8 +181,9 @@ async def test_two_orchestrators_on_one_journal_share_the_limit(make: Make, limi
 
 
 async def test_while_prefect_is_away_the_last_limits_stay(
-    make: Make, limits: Limits, running_server: RunningServer
+    make: Make, limits: Limits, running_server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connection, "CALL_SECONDS", 1.0)
     await limits.create(1)
     gate = Gate()
     orchestrator = await make(gate)

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 from prefect import get_run_logger
+from prefect.client.schemas.objects import TaskRun
 
 from tests.engine.conftest import RunningServer, copied_home
 from tests.engine.recording import Records, eventually, has_ended, next_host, recorded, state_name
 from tests.engine.server_users import ROOT, Watch, state_of, stopped
 from tests.support import Gate, Scripted, echo, run, soon, until
-from vera_orchestrator.engine import events
+from vera_orchestrator.engine import connection, events
 from vera_orchestrator.engine.events import ServerEvents
 from vera_orchestrator.engine.lanes import CONTEXT_SECONDS
 from vera_orchestrator.engine.server import EmbeddedServer
@@ -72,6 +73,12 @@ def frail(running_server: RunningServer, tmp_path_factory: pytest.TempPathFactor
     supervisor = Watch(state_of(home).supervisor_pid)
     server.release()
     assert supervisor.has_ended(within=20)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be found out sooner that the server is away."""
+    monkeypatch.setattr(connection, "CALL_SECONDS", 1.0)
 
 
 @pytest.fixture
@@ -140,11 +147,14 @@ async def test_no_task_waits_for_a_server_that_is_away(
     await connected(orchestrator, True)
     assert orchestrator.engine.status.reason is None
     back = datetime.now(UTC)
-    await run(orchestrator, Task())
     host = await next_host(orchestrator)
+
+    async def run_more() -> list[TaskRun]:
+        await run(orchestrator, Task())
+        return await records.all_task_runs(host)
+
     await eventually(
-        lambda: records.all_task_runs(host),
-        lambda runs: any(has_ended(one) and one.start_time and one.start_time > back for one in runs),
+        run_more, lambda runs: any(has_ended(one) and one.start_time and one.start_time > back for one in runs)
     )
 
 
@@ -254,5 +264,5 @@ async def _state(home: Path) -> ServerState:
 
 
 def _queue_length() -> int:
-    queues = [one._queue for one in ServerEvents._instances.values() if isinstance(one, ServerEvents)]
-    return max((queue.qsize() for queue in queues), default=0)
+    services = list(ServerEvents._instances.values())  # pyright: ignore[reportPrivateUsage]
+    return max(one._queue.qsize() for one in services)  # pyright: ignore[reportPrivateUsage]

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import prefect.settings
-import pytest
 from prefect import flow
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import get_current_settings, temporary_settings
@@ -135,7 +134,7 @@ async def test_the_programs_own_flows_go_to_the_programs_own_server(
     async def own_task() -> None:
         pass
 
-    @flow(name="own-flow")
+    @flow(name="own-flow", result_storage=tmp_path)
     async def own_flow() -> None:
         await own_task()
 

@@ -44,11 +44,20 @@ async def numbers(journal: Journal) -> set[int]:
     return {owner.number for owner in await journal.owners()}
 
 
-async def test_an_owner_whose_file_is_locked_lives_however_long_its_lease_is_over(
+async def test_an_owner_that_lives_but_has_not_renewed_its_lease_counts_as_dead(
     journal: Journal, tmp_path: Path
 ) -> None:
     file = AliveFile(tmp_path)
-    owner = await other(journal, file.path, lease=-100)
+    paused = await other(journal, file.path, lease=-100)
+    one = await joined(journal, tmp_path)
+    assert paused not in await numbers(journal)
+    file.release()
+    await one.leave()
+
+
+async def test_a_dead_owner_is_known_by_its_file_before_its_lease_is_over(journal: Journal, tmp_path: Path) -> None:
+    file = AliveFile(tmp_path)
+    owner = await other(journal, file.path, lease=100)
     one = await joined(journal, tmp_path)
     assert owner in await numbers(journal)
     file.release(keep=True)

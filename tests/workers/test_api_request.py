@@ -152,7 +152,7 @@ async def test_a_body_that_unpacks_to_much_takes_no_more_memory_than_the_limit(s
         await worker.stop()
 
 
-@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"hello")[:-9]])
+@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"hello")[:-9]], ids=["not gzip", "cut off"])
 async def test_a_wrongly_compressed_body_is_a_lasting_failure(
     server: Server, worker: ApiRequestWorker, body: bytes
 ) -> None:

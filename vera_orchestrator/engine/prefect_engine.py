@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
+from uuid import UUID
 
 from prefect import Flow
 from prefect import Task as PrefectTask
@@ -165,6 +166,11 @@ class PrefectEngine(Engine):
             await send_rest(self._connection.context, _until(deadline))
 
     # runs
+
+    @property
+    def host_run_id(self) -> UUID | None:
+        """The flow run that shows the tasks outside of batches now, if there is one."""
+        return self._host.flow_run_id if self._host is not None else None
 
     def launch(self, label: Label, body: Body) -> asyncio.Task[Any]:
         """Start a task in the run that shows it."""

@@ -170,12 +170,11 @@ class Ownership:
 
     def _is_dead(self, owner: OwnerRow) -> bool:
         locked = _is_locked(owner.alive_file) if owner.host == self._host and owner.alive_file is not None else None
-        if locked is None:
-            return owner.lease_until < time.time()
-        if not locked and owner.alive_file is not None:
+        if locked is False and owner.alive_file is not None:
             with contextlib.suppress(OSError):
                 Path(owner.alive_file).unlink(missing_ok=True)
-        return not locked
+            return True
+        return owner.lease_until < time.time()  # it lives perhaps, but stands still; when it wakes it writes nothing
 
     async def _keep(self) -> None:
         while True:
