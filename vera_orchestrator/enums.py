@@ -49,6 +49,13 @@ class TaskPriority(IntEnum):
     BACKGROUND = 4
 
 
+class ChunkKind(StrEnum):
+    """What a chunk of a stream holds."""
+
+    TEXT = "text"
+    END = "end"
+
+
 class WorkerStatus(StrEnum):
     """What a worker is doing, as the router sees it."""
 

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Any, cast
 from uuid import UUID
 
-from vera_orchestrator.enums import TaskPriority, TaskStatus, TaskType, WorkerCapability
+from vera_orchestrator.enums import ChunkKind, TaskPriority, TaskStatus, TaskType, WorkerCapability
 from vera_orchestrator.errors import InvalidValue
 
 Hook = Callable[..., Any]
@@ -92,6 +92,15 @@ class TaskResult:
             "error_type": self.error_type,
             "timestamp": self.timestamp.isoformat(),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamChunk:
+    """A piece of a streamed result: a text, or with the kind END the whole result."""
+
+    kind: ChunkKind
+    text: str = ""
+    result: TaskResult | None = None
 
 
 @dataclass(kw_only=True, eq=False)

@@ -175,3 +175,12 @@ async def test_the_history_is_newest_first_and_can_be_narrowed(make: Make) -> No
     assert [one["id"] for one in orchestrator.get_task_history(limit=1)] == ["c"]
     assert [one["id"] for one in orchestrator.get_task_history(status_filter="failed")] == ["bad"]
     assert [one["id"] for one in orchestrator.get_task_history(status_filter=TaskStatus.CANCELLED)] == []
+
+
+async def test_a_stream_ends_with_the_whole_result(make: Make) -> None:
+    orchestrator = await make(returning(TaskResult(success=True, data="text")))
+    text, end = [chunk async for chunk in orchestrator.submit_stream(Task())]
+    assert (text.kind, text.text) == ("text", "text")
+    assert end.kind == "end"
+    assert end.result is not None
+    assert end.result.data == "text"

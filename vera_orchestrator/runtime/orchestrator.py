@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.enums import ChunkKind, TaskStatus
 from vera_orchestrator.errors import (
     DuplicateTaskId,
     InvalidValue,
@@ -19,7 +19,7 @@ from vera_orchestrator.errors import (
     NotFound,
 )
 from vera_orchestrator.journal.base import HistoryQuery
-from vera_orchestrator.models import Hook, ParallelBatch, Task, TaskResult
+from vera_orchestrator.models import Hook, ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.lifecycle import Lifecycle
 from vera_orchestrator.runtime.progress import results_of
@@ -51,6 +51,18 @@ class Orchestrator(Lifecycle):
             parts = await self._reborn(parts)
             accepted = await parts.submission.task(task)
         return await parts.submission.result(accepted) if wait else accepted.task_id
+
+    async def submit_stream(self, task: Task) -> AsyncIterator[StreamChunk]:
+        """Accept a task and yield its result in chunks, the last of which holds the whole of it.
+
+        A worker that does not stream, which in this version is every worker, gives its text as one chunk. Raises as
+        `submit_task` does.
+        """
+        result = await self.submit_task(task, wait=True)
+        assert isinstance(result, TaskResult)
+        if result.success and isinstance(result.data, str):
+            yield StreamChunk(kind=ChunkKind.TEXT, text=result.data)
+        yield StreamChunk(kind=ChunkKind.END, result=result)
 
     async def get_task(self, task_id: str) -> Task | None:
         """Return the newest task with this id, as a copy with its secrets masked, or None."""
