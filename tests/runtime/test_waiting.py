@@ -57,7 +57,7 @@ async def test_a_task_that_waits_longer_than_it_may_ends_without_having_run(make
 async def test_a_task_that_runs_in_time_may_take_longer_than_it_may_wait(make: Make) -> None:
     gate = Gate()
     orchestrator = await make(gate)
-    task = Task(max_wait_seconds=0.01)
+    task = Task(max_wait_seconds=0.5)
     await orchestrator.submit_task(task)
     await gate.next()
     entry = orchestrator._parts.live.find(task.id)  # pyright: ignore[reportPrivateUsage]
