@@ -60,6 +60,17 @@ def copied_home(running_server: RunningServer, parent: Path) -> Path:
     return folder.parent
 
 
+@pytest.fixture(scope="session")
+def other_server(running_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A second server, which tests may harm, but leave running."""
+    home = copied_home(running_server, tmp_path_factory.mktemp("other"))
+    server = EmbeddedServer(home, retention_days=3, start_seconds=60)
+    yield RunningServer(home=home, server=server, address=asyncio.run(server.acquire()))
+    supervisor = Watch(state_of(home).supervisor_pid)
+    server.release()
+    assert supervisor.has_ended(within=20)
+
+
 @pytest.fixture
 def home(running_server: RunningServer, tmp_path: Path) -> Path:
     """A state folder of its own whose server starts fast."""

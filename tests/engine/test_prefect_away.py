@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,14 +17,13 @@ import pytest
 from prefect import get_run_logger
 from prefect.client.schemas.objects import TaskRun
 
-from tests.engine.conftest import RunningServer, copied_home
+from tests.engine.conftest import RunningServer
 from tests.engine.recording import Records, eventually, has_ended, next_host, recorded, state_name
 from tests.engine.server_users import ROOT, Watch, state_of, stopped
 from tests.support import Gate, Scripted, echo, run, soon, until
 from vera_orchestrator.engine import connection, events
 from vera_orchestrator.engine.events import ServerEvents
 from vera_orchestrator.engine.lanes import CONTEXT_SECONDS
-from vera_orchestrator.engine.server import EmbeddedServer
 from vera_orchestrator.engine.server_folder import ServerState
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.orchestrator import Orchestrator
@@ -64,15 +63,10 @@ print(time.time(), flush=True)
 """
 
 
-@pytest.fixture(scope="module")
-def frail(running_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Records]]:
-    """A state folder whose server may be harmed."""
-    home = copied_home(running_server, tmp_path_factory.mktemp("frail"))
-    server = EmbeddedServer(home, retention_days=3, start_seconds=60)
-    yield home, Records(asyncio.run(server.acquire()))
-    supervisor = Watch(state_of(home).supervisor_pid)
-    server.release()
-    assert supervisor.has_ended(within=20)
+@pytest.fixture
+def frail(other_server: RunningServer) -> tuple[Path, Records]:
+    """A state folder whose server may be harmed, and what that server knows."""
+    return other_server.home, Records(other_server.address)
 
 
 @pytest.fixture(autouse=True)

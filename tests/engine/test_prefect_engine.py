@@ -14,11 +14,10 @@ from prefect import flow
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import get_current_settings, temporary_settings
 
-from tests.engine.conftest import Make, RunningServer, copied_home
+from tests.engine.conftest import Make, RunningServer
 from tests.engine.recording import Records, client_settings, next_host, recorded, state_name
 from tests.engine.server_users import ROOT
 from tests.support import Scripted, run, soon
-from vera_orchestrator.engine.server import EmbeddedServer
 from vera_orchestrator.models import Task
 
 PROGRAM = """
@@ -82,26 +81,12 @@ async def test_with_a_server_that_cannot_be_reached_tasks_run_all_the_same(tmp_p
     assert status["unrecorded_runs"] >= 1
 
 
-async def test_a_server_that_cannot_be_started_is_said_and_harms_no_task(tmp_path: Path) -> None:
-    home = tmp_path / "broken"
-    (home / "prefect" / "prefect.db").mkdir(parents=True)  # in the way of the server's database
-    orchestrator = recorded(home, Scripted())
-    await asyncio.wait_for(orchestrator.start(), 60)
-    result = await run(orchestrator, Task())
-    status = orchestrator.engine.status
-    await soon(orchestrator.stop())
-    assert result.success
-    assert "server.log" in str(status.reason)
-
-
 async def test_two_orchestrators_with_two_servers_each_record_in_their_own(
-    running_server: RunningServer, make: Make, records: Records, tmp_path: Path
+    other_server: RunningServer, make: Make, records: Records
 ) -> None:
-    other_home = copied_home(running_server, tmp_path)
-    server = EmbeddedServer(other_home, retention_days=3, start_seconds=60)
-    other_records = Records(await server.acquire())
+    other_records = Records(other_server.address)
     here = await make(Scripted())
-    there = recorded(other_home, Scripted())
+    there = recorded(other_server.home, Scripted(), database_url="memory://")
     await soon(there.start())
     try:
         for orchestrator in (here, there):
@@ -119,15 +104,12 @@ async def test_two_orchestrators_with_two_servers_each_record_in_their_own(
         await records.ended_run("custom still-here")
     finally:
         await soon(there.stop())
-        server.release()
 
 
 async def test_the_programs_own_flows_go_to_the_programs_own_server(
-    running_server: RunningServer, make: Make, records: Records, tmp_path: Path
+    other_server: RunningServer, make: Make, records: Records, tmp_path: Path
 ) -> None:
-    other_home = copied_home(running_server, tmp_path)
-    server = EmbeddedServer(other_home, retention_days=3, start_seconds=60)
-    own = Records(await server.acquire())
+    own = Records(other_server.address)
     await make(Scripted())
 
     @prefect.task(name="own-task", task_run_name="own task")
@@ -138,13 +120,10 @@ async def test_the_programs_own_flows_go_to_the_programs_own_server(
     async def own_flow() -> None:
         await own_task()
 
-    try:
-        with client_settings(own.address):
-            await own_flow()
-        assert state_name(await own.ended_run("own task")) == "Completed"
-        assert await records.task_run("own task") is None
-    finally:
-        server.release()
+    with client_settings(own.address):
+        await own_flow()
+    assert state_name(await own.ended_run("own task")) == "Completed"
+    assert await records.task_run("own task") is None
 
 
 async def test_the_programs_settings_stay_as_they_are(make: Make) -> None:
