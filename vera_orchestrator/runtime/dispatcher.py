@@ -15,6 +15,7 @@ from vera_orchestrator.errors import LeaseLost, TaskFailed, VeraError, WorkerUna
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import TaskResult, utcnow
 from vera_orchestrator.runtime.attempt import Attempts
+from vera_orchestrator.runtime.blocking import BlockedGroups
 from vera_orchestrator.runtime.capacity import Capacity, Seat, Wait
 from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry, Group, run_name
@@ -57,9 +58,7 @@ class Dispatcher:
         self._no_worker = no_worker
         self._lost = lost
         self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds)
-        self._blocked: dict[Group, Wait] = {}
-        self._by_token: dict[str, set[Group]] = {}
-        self._rechecks: dict[Group, asyncio.TimerHandle] = {}
+        self._blocked = BlockedGroups(self.wake)
         self._unreachable_since: dict[Group, float] = {}
         self._woken = False
         self._held = True
@@ -112,26 +111,9 @@ class Dispatcher:
             self._woken = True
             asyncio.get_running_loop().call_soon(self._round)
 
-    def event(self, *tokens: str) -> None:
-        """Something became free: groups that wait for it are looked at again."""
-        for token in tokens:
-            for group in list(self._by_token.get(token, ())):
-                self._admit_again(group)
-        self.wake()
-
-    def _admit_again(self, group: Group) -> None:
-        wait = self._blocked.pop(group, None)
-        for token in wait.tokens if wait is not None else ():
-            groups = self._by_token.get(token, set[Group]())
-            groups.discard(group)
-            if not groups:
-                self._by_token.pop(token, None)
-
     def workers_changed(self) -> None:
         """Workers came, went or changed their status: look at every group again."""
         self._blocked.clear()
-        self._by_token.clear()
-        self.wake()
 
     def _push(self, entry: Entry) -> None:
         task = entry.task
@@ -206,21 +188,7 @@ class Dispatcher:
         if not entry.queued:
             entry.queued = True
             self._push(entry)
-        self._admit_again(entry.group)
-        self._blocked[entry.group] = wait
-        for token in wait.tokens:
-            self._by_token.setdefault(token, set()).add(entry.group)
-        if until is not None:
-            delay = max(0.0, until - time.monotonic()) + 0.001
-            earlier = self._rechecks.pop(entry.group, None)
-            if earlier is not None:
-                earlier.cancel()
-            self._rechecks[entry.group] = asyncio.get_running_loop().call_later(delay, self._unblock, entry.group)
-
-    def _unblock(self, group: Group) -> None:
-        self._rechecks.pop(group, None)
-        self._admit_again(group)
-        self.wake()
+        self._blocked.block(entry.group, wait, until=until)
 
     def _start(self, entry: Entry, seat: Seat, now: float) -> None:
         self._capacity.take(entry, seat, now)
@@ -282,7 +250,7 @@ class Dispatcher:
         self.active.pop(entry, None)
         entry.execution = None
         self._slots_used -= seat.worker.occupies_slot
-        self.event(*self._capacity.give_back(entry, seat, time.monotonic(), worker_failed=worker_failed))
+        self._blocked.event(*self._capacity.give_back(entry, seat, time.monotonic(), worker_failed=worker_failed))
 
     async def _live(self, entry: Entry, seat: Seat) -> Outcome:
         """Run one attempt and do what follows from it."""
