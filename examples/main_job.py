@@ -97,11 +97,12 @@ async def run(console: Console, home: Path, *, keep: bool) -> int:
         skipped = [] if with_code else [f"summarise {name}" for name in SOURCES]
         show_results(console, batch, skipped, INSTALL)
         console.print(f"Report: {config.workspace / REPORT}", soft_wrap=True)
+        _show_way_to_ui(console, orchestrator, batch, home)
         if keep:
-            _show_way_to_ui(console, orchestrator, batch, home)
+            console.print("Everything stays up. End it with Ctrl-C.")
             await _until_interrupted()
         else:
-            console.print("The server ends now. To look at a batch in Prefect's UI: make run ARGS=--keep")
+            console.print("The server ends now, and keeps what it knows; to look at it: make run ARGS=--keep")
     server.release()
     return 0 if batch.status == "completed" else 1
 
@@ -125,7 +126,6 @@ def _show_way_to_ui(console: Console, orchestrator: UnifiedOrchestrator, batch: 
     url = orchestrator.engine.run_url(batch.flow_run_id) if batch.flow_run_id else orchestrator.engine.status.ui_url
     console.print(f"The batch in Prefect's UI: {url}", soft_wrap=True)
     console.print(f"(The UI asks for the auth string: it is in {home / 'prefect' / 'auth'}.)", soft_wrap=True)
-    console.print("Everything stays up. End it with Ctrl-C.")
 
 
 async def _until_interrupted() -> None:

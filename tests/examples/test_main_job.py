@@ -72,8 +72,8 @@ def test_it_runs_to_its_end_and_writes_the_report(ran: Ran) -> None:
         assert "entries" in (ran.reports / "report.md").read_text()
 
 
-def test_it_gives_no_address_of_a_server_that_has_ended_but_says_how_to_look_at_it(ran: Ran) -> None:
-    assert "/runs/flow-run/" not in ran.output
+def test_it_gives_the_batch_s_address_and_says_how_to_look_at_it_later(ran: Ran) -> None:
+    assert "/v2/runs/flow-run/" in ran.output
     assert "make run ARGS=--keep" in ran.output
 
 
