@@ -48,6 +48,7 @@ async def test_each_attempt_is_a_run(make: Make, records: Records) -> None:
     orchestrator = await make(Failing(times=1))
     result = await run(orchestrator, Task(id="stubborn", retry_delay_seconds=0.01))
     assert result.success
+    await until(lambda: host_run(orchestrator) is not None)  # it opens beside the tasks
     host = host_run(orchestrator)
     assert host is not None
     runs = await records.ended_runs(host, 2)
@@ -78,6 +79,7 @@ async def test_what_a_worker_logs_belongs_to_the_run_of_its_task(make: Make, rec
 async def test_many_tasks_share_a_few_runs_and_all_are_counted(make: Make, records: Records) -> None:
     orchestrator = await make(Scripted(), own_run_rate=10)
     await asyncio.gather(*(run(orchestrator, Task()) for _ in range(MANY)))
+    await until(lambda: host_run(orchestrator) is not None)  # it opens beside the tasks
     host = host_run(orchestrator)
     assert host is not None
     runs = await eventually(
@@ -110,6 +112,7 @@ async def test_failures_have_runs_of_their_own_at_a_bounded_rate(make: Make, rec
     rate = 5
     orchestrator = await make(Failing(), own_run_rate=rate, breaker_failures=10_000)
     await asyncio.gather(*(run(orchestrator, Task(max_retries=0)) for _ in range(MANY)))
+    await until(lambda: host_run(orchestrator) is not None)  # it opens beside the tasks
     host = host_run(orchestrator)
     assert host is not None
     runs = await eventually(
