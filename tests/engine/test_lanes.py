@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
+import pytest
 from prefect import get_run_logger
 from prefect.client.schemas.filters import LogFilter, LogFilterTaskRunId
 from prefect.client.schemas.objects import Log, TaskRun
 
 from tests.engine.conftest import Make
-from tests.engine.recording import Records, eventually, has_ended, host_run, state_name
+from tests.engine.recording import PATIENCE, Records, eventually, has_ended, host_run, state_name
 from tests.support import Failing, Gate, Scripted, echo, run, soon, until
+from vera_orchestrator.engine import lanes
 from vera_orchestrator.models import Task, TaskResult
 
 MANY = 300
@@ -58,20 +61,25 @@ async def test_each_attempt_is_a_run(make: Make, records: Records) -> None:
     ]
 
 
-async def test_what_a_worker_logs_belongs_to_the_run_of_its_task(make: Make, records: Records) -> None:
+async def test_what_a_worker_logs_belongs_to_the_run_of_its_task(
+    make: Make, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "CONTEXT_SECONDS", PATIENCE)  # on a busy machine a task would start without its run
+    alice, bob = f"alice {uuid4()}", f"bob {uuid4()}"
+
     async def talk(task: Task) -> TaskResult:
         get_run_logger().warning("this is %s", task.id)
         return await echo(task)
 
     orchestrator = await make(Scripted(talk))
-    await asyncio.gather(*(run(orchestrator, Task(id=name)) for name in ("alice", "bob")))
+    await asyncio.gather(*(run(orchestrator, Task(id=name)) for name in (alice, bob)))
 
     async def logs(name: str) -> list[Log]:
         shown = await records.ended_run(f"custom {name}")
         async with records.client() as client:
             return await client.read_logs(LogFilter(task_run_id=LogFilterTaskRunId(any_=[shown.id])))
 
-    for name in ("alice", "bob"):
+    for name in (alice, bob):
         said = await eventually(lambda name=name: logs(name), bool)
         assert [log.message for log in said] == [f"this is {name}"]
 
