@@ -16,11 +16,19 @@ class OwnerSuite:
     """Processes that join and leave."""
 
     async def test_an_owner_is_listed_as_it_joined(self, journal: Journal) -> None:
-        number = await journal.join(host="h", pid=12, alive_file="/run/x", lease_until=50.5)
+        number = await journal.join(host="h", pid=12, alive_file="/run/x", lease_seconds=50.5)
 
-        assert list(await journal.owners()) == [
-            OwnerRow(number=number, host="h", pid=12, alive_file="/run/x", lease_until=50.5)
-        ]
+        (owner,) = await journal.owners()
+
+        assert owner == OwnerRow(number=number, host="h", pid=12, alive_file="/run/x", lease_left=owner.lease_left)
+        assert 0 < owner.lease_left <= 50.5
+
+    async def test_a_lease_runs_out(self, journal: Journal) -> None:
+        number = await join(journal)
+
+        assert await journal.renew(number, -1.0)
+
+        assert [owner.lease_left < 0 for owner in await journal.owners()] == [True]
 
     async def test_a_number_is_never_given_again(self, journal: Journal) -> None:
         first, second = await join(journal), await join(journal)
@@ -33,7 +41,7 @@ class OwnerSuite:
     async def test_a_lease_can_be_renewed_until_the_owner_is_removed(self, journal: Journal) -> None:
         number = await join(journal)
         assert await journal.renew(number, 200.0)
-        assert [owner.lease_until for owner in await journal.owners()] == [200.0]
+        assert [100.0 < owner.lease_left <= 200.0 for owner in await journal.owners()] == [True]
 
         await journal.remove_owner(number)
 

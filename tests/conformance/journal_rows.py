@@ -38,7 +38,7 @@ def failure(key: int, fence: int = 1, **changes: Any) -> Ending:
 
 async def join(journal: Journal, pid: int = 1) -> int:
     """Add an owner."""
-    return await journal.join(host="here", pid=pid, alive_file=None, lease_until=100.0)
+    return await journal.join(host="here", pid=pid, alive_file=None, lease_seconds=100.0)
 
 
 async def row(journal: Journal, key: int) -> TaskRow:

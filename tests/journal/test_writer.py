@@ -36,8 +36,8 @@ class WatchedBackend(SQLiteBackend):
         event.listen(engine, "commit", self._on_commit)
         return engine
 
-    def begin(self, connection: Connection) -> None:
-        super().begin(connection)
+    def begin(self, connection: Connection, *, alone: bool) -> None:
+        super().begin(connection, alone=alone)
         self.transactions += 1
         assert self.gate.wait(30)
 

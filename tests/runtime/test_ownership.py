@@ -36,7 +36,7 @@ async def joined(journal: Journal, home: Path) -> Ownership:
 async def other(journal: Journal, alive_file: Path, lease: float) -> int:
     """Add an owner on this host whose lease runs for so long."""
     host = ownership.socket.gethostname()
-    return await journal.join(host=host, pid=1, alive_file=str(alive_file), lease_until=time.time() + lease)
+    return await journal.join(host=host, pid=1, alive_file=str(alive_file), lease_seconds=lease)
 
 
 async def numbers(journal: Journal) -> set[int]:
@@ -95,12 +95,12 @@ async def test_the_lease_is_renewed_after_a_round_that_failed(
     one = await joined(journal, tmp_path)
     real, calls = journal.renew, 0
 
-    async def renew(owner: int, lease_until: float) -> bool:
+    async def renew(owner: int, lease_seconds: float) -> bool:
         nonlocal calls
         calls += 1
         if calls == 1:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return await real(owner, lease_until)
+        return await real(owner, lease_seconds)
 
     monkeypatch.setattr(journal, "renew", renew)
     await until(lambda: calls >= 3)

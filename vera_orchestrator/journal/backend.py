@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine
+
+from vera_orchestrator.journal.base import News
+
+
+class Listener(Protocol):
+    """Hears the news of other processes, from `start` to `stop`, both called in one event loop."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether news are heard now."""
+        ...
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        ...
+
+    async def stop(self) -> None:
+        """End."""
+        ...
 
 
 class Backend(ABC):
@@ -27,8 +48,34 @@ class Backend(ABC):
         """Keep other processes from opening the same database meanwhile."""
 
     @abstractmethod
-    def begin(self, connection: Connection) -> None:
-        """Begin a transaction that excludes other writers of the same rows, owners and slots."""
+    def begin(self, connection: Connection, *, alone: bool) -> None:
+        """Begin a transaction that writes; `alone`: while it goes on, no other may.
+
+        Transactions that are not alone may go on at the same time. They depend only on the rows that they change, and
+        on owners, which are only removed alone.
+        """
+
+    @abstractmethod
+    def now(self) -> ColumnElement[float]:
+        """Return the time by the clock that all processes share, in seconds since the epoch, as an SQL expression."""
+
+    def patience(self, connection: Connection) -> AbstractContextManager[None]:
+        """Break off what is done meanwhile on a connection if the database leaves it without an answer."""
+        return nullcontext()
+
+    def is_worth_repeating(self, error: Exception) -> bool:
+        """Whether a transaction that failed so, before its commit, may well succeed at the next try."""
+        return False
+
+    # news of other processes; see the journal's port
+
+    @abstractmethod
+    def tell(self, connection: Connection, news: News) -> None:
+        """Tell other processes, once the transaction of the connection is committed."""
+
+    def listener(self, told: Callable[[News], None]) -> Listener | None:
+        """Return what hears the news of other processes, not started; None if the database cannot tell them."""
+        return None
 
     @abstractmethod
     def remedy(self) -> str:

@@ -10,8 +10,9 @@ about a task names the fence it was given: a write with an old one changes nothi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Flag, auto
 
 from vera_orchestrator.enums import TaskStatus
 
@@ -64,7 +65,7 @@ class BatchRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnerRow:
-    """One process that runs tasks. It is alive while `lease_until` lies ahead.
+    """One process that runs tasks. It is alive while `lease_left`, in seconds by the store's own clock, is positive.
 
     `alive_file` is the path of a file that the process keeps locked, for others on the same `host`.
     """
@@ -73,7 +74,7 @@ class OwnerRow:
     host: str
     pid: int
     alive_file: str | None
-    lease_until: float
+    lease_left: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +132,21 @@ class Counts:
     exhausted: int = 0
 
 
+class News(Flag):
+    """What another process may have written."""
+
+    UNOWNED = auto()
+    """Rows have no owner: there may be something to claim."""
+    ENDED = auto()
+    """Tasks have ended."""
+    CANCELLATIONS = auto()
+    """Owners are asked to cancel tasks."""
+
+
+NO_NEWS = News(0)
+ALL_NEWS = News.UNOWNED | News.ENDED | News.CANCELLATIONS
+
+
 class Journal(ABC):
     """The port. Every method raises JournalUnavailable when the store cannot be reached."""
 
@@ -144,15 +160,30 @@ class Journal(ABC):
     async def close(self) -> None:
         """Write what is queued and disconnect. A second call does nothing."""
 
+    # news
+
+    @abstractmethod
+    async def listen(self, told: Callable[[News], None]) -> None:
+        """Call `told`, in this event loop until `close`, soon after another process has written what it names.
+
+        What could not be heard, say while the store was away, is told as ALL_NEWS afterwards. A store that cannot do
+        this never calls it, and keeps `is_listening` at False.
+        """
+
+    @property
+    @abstractmethod
+    def is_listening(self) -> bool:
+        """Whether news of other processes are told; where not, they have to be looked for."""
+
     # owners
 
     @abstractmethod
-    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float) -> int:
         """Add an owner and return its number, never given before. Keys of its rows start at `first_key(number)`."""
 
     @abstractmethod
-    async def renew(self, owner: int, lease_until: float) -> bool:
-        """Prolong a lease; False if the owner was removed meanwhile."""
+    async def renew(self, owner: int, lease_seconds: float) -> bool:
+        """Let a lease end so many seconds from now; False if the owner was removed meanwhile."""
 
     @abstractmethod
     async def owners(self) -> Sequence[OwnerRow]:
@@ -204,7 +235,24 @@ class Journal(ABC):
     def give_up(self, rows: Mapping[int, int]) -> Awaitable[int]:
         """Hand tasks ({key: fence}) to nobody, queued, retry_count as it is; return how many."""
 
+    # cancelling what another owner has
+
+    @abstractmethod
+    async def ask_to_cancel(self, keys: Collection[int], reason: str) -> int:
+        """Ask whoever owns the tasks, now or later, to cancel them; return how many of them are unfinished.
+
+        Of several requests for a task the first counts.
+        """
+
+    @abstractmethod
+    async def asked_to_cancel(self, owner: int) -> Mapping[int, str]:
+        """Return the unfinished tasks that an owner was asked to cancel, with the reasons, by key."""
+
     # claiming
+
+    @abstractmethod
+    async def owned(self, owner: int, *, limit: int, after_key: int = 0) -> Sequence[TaskRow]:
+        """Return an owner's unfinished rows, by key, without results."""
 
     @abstractmethod
     async def unowned(

@@ -17,7 +17,8 @@ from vera_orchestrator.journal.sqlite import SQLiteBackend
 def make_journal(url: str) -> Journal:
     """Return the journal of a URL, not yet open.
 
-    `sqlite:////absolute/path.db` is kept in a file, `memory://` not at all. Raises NotConfigured for anything else.
+    `sqlite:////absolute/path.db` is kept in a file, `postgresql://user@host/database` in a database that several hosts
+    may share, `memory://` not at all. Raises NotConfigured for anything else.
     """
     remedy = f"Use one of {', '.join(f'{name}://' for name in _KINDS)}, as in sqlite:////absolute/path/journal.db."
     try:
@@ -30,7 +31,14 @@ def make_journal(url: str) -> Journal:
     return factory(parsed)
 
 
+def _postgres(url: URL) -> Journal:
+    from vera_orchestrator.journal.postgres import PostgresBackend  # the driver is loaded only where it is used
+
+    return SQLJournal(PostgresBackend(url))
+
+
 _KINDS: Mapping[str, Callable[[URL], Journal]] = {
     "sqlite": lambda url: SQLJournal(SQLiteBackend(url)),
+    "postgresql": _postgres,
     "memory": lambda _: MemoryJournal(),
 }

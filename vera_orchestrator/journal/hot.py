@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import reading, refusals
-from vera_orchestrator.journal.base import Added, BatchRow, Ending, TaskRow
+from vera_orchestrator.journal.base import NO_NEWS, Added, BatchRow, Ending, News, TaskRow
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.rows import batch_values, is_large, task_values
 from vera_orchestrator.journal.schema import batches, owners, results, slots, tasks, unfinished
@@ -53,6 +53,14 @@ class Add:
     def subject(self, item: Submission) -> None:
         """A submission may wait for the end of an earlier task with its id, so it keeps its place."""
         return None
+
+    def is_alone(self, item: Submission) -> bool:
+        """Whether another process could insert the same idempotency key meanwhile."""
+        return any(row.idempotency_key is not None for row in item.tasks)
+
+    def news(self, item: Submission) -> News:
+        """Return whether there is something to claim."""
+        return News.UNOWNED if any(row.owner is None for row in item.tasks) else NO_NEWS
 
     def one(self, connection: Connection, item: Submission) -> Added:
         """Insert one submission; see the port for errors."""
@@ -120,16 +128,25 @@ def _taken_ids(connection: Connection, item: Submission) -> set[str]:
 class Fenced:
     """Changes unfinished tasks of which the caller still has the current fence."""
 
-    def __init__(self, dialect: Dialect, change: Update, *, releases: bool) -> None:
+    def __init__(self, dialect: Dialect, change: Update, *, releases: bool, news: News = NO_NEWS) -> None:
         guarded = change.where(tasks.c.key == bindparam("the_key"), tasks.c.fence == bindparam("the_fence"), unfinished)
         self._update = Statement(guarded, dialect)
         self._release = Statement(delete(slots).where(slots.c.task == bindparam("the_key")), dialect)
         self._insert_result = Statement(insert(results), dialect)
         self._releases = releases
+        self._news = news
 
     def subject(self, item: Mapping[str, Any]) -> int:
         """Return the key of the task."""
         return item["the_key"]
+
+    def is_alone(self, item: Mapping[str, Any]) -> bool:
+        """The fence keeps others away."""
+        return False
+
+    def news(self, item: Mapping[str, Any]) -> News:
+        """Return what it was made with."""
+        return self._news
 
     def one(self, connection: Connection, item: Mapping[str, Any]) -> bool:
         """Change one task; False if the fence is old or it had ended."""
@@ -183,7 +200,7 @@ def ended_kind(dialect: Dialect) -> Fenced:
         result=bindparam("small_result"),
         spec=case((bindparam("forget"), FORGOTTEN_SPEC), else_=tasks.c.spec),
     )
-    return Fenced(dialect, change, releases=True)
+    return Fenced(dialect, change, releases=True, news=News.ENDED)
 
 
 def ended_item(ending: Ending) -> Mapping[str, Any]:

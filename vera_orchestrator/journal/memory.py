@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from vera_orchestrator.journal.base import (
     Ending,
     HistoryQuery,
     Journal,
+    News,
     OwnerRow,
     TaskRow,
     WorkerRow,
@@ -37,6 +39,8 @@ class MemoryJournal(Journal):
         self._tasks = TaskTable()
         self._batches: dict[int, BatchRow] = {}
         self._owners: dict[int, OwnerRow] = {}
+        self._leases: dict[int, float] = {}
+        self._cancellations: dict[int, str] = {}
         self._workers: dict[int, tuple[WorkerRow, ...]] = {}
         self._slots: dict[int, tuple[int, set[str]]] = {}  # {task key: (owner, names)}
         self._last_owner = 0
@@ -69,29 +73,41 @@ class MemoryJournal(Journal):
             future.set_exception(error)
         return future
 
+    # news
+
+    async def listen(self, told: Callable[[News], None]) -> None:
+        """See the port; no other process can write here."""
+
+    @property
+    def is_listening(self) -> bool:
+        """See the port."""
+        return False
+
     # owners
 
-    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float) -> int:
         """See the port."""
         self._check_open()
         self._last_owner += 1
         self._owners[self._last_owner] = OwnerRow(
-            number=self._last_owner, host=host, pid=pid, alive_file=alive_file, lease_until=lease_until
+            number=self._last_owner, host=host, pid=pid, alive_file=alive_file, lease_left=lease_seconds
         )
+        self._leases[self._last_owner] = time.monotonic() + lease_seconds
         return self._last_owner
 
-    async def renew(self, owner: int, lease_until: float) -> bool:
+    async def renew(self, owner: int, lease_seconds: float) -> bool:
         """See the port."""
         self._check_open()
         if owner not in self._owners:
             return False
-        self._owners[owner] = replace(self._owners[owner], lease_until=lease_until)
+        self._leases[owner] = time.monotonic() + lease_seconds
         return True
 
     async def owners(self) -> Sequence[OwnerRow]:
         """See the port."""
         self._check_open()
-        return list(self._owners.values())
+        now = time.monotonic()
+        return [replace(row, lease_left=self._leases[number] - now) for number, row in self._owners.items()]
 
     async def remove_owner(self, owner: int) -> int:
         """See the port."""
@@ -191,7 +207,33 @@ class MemoryJournal(Journal):
 
         return self._done(lambda: sum(self._change(key, fence, change, releases=True) for key, fence in rows.items()))
 
+    # cancelling what another owner has
+
+    async def ask_to_cancel(self, keys: Collection[int], reason: str) -> int:
+        """See the port."""
+        self._check_open()
+        going_on = [row.key for row in self._tasks.unfinished() if row.key in set(keys)]
+        for key in going_on:
+            self._cancellations.setdefault(key, reason)
+        return len(going_on)
+
+    async def asked_to_cancel(self, owner: int) -> Mapping[int, str]:
+        """See the port."""
+        self._check_open()
+        asked = {key: self._tasks.rows[key] for key in self._cancellations if key in self._tasks.rows}
+        return {
+            key: self._cancellations[key]
+            for key, row in asked.items()
+            if row.owner == owner and row.completed_at is None
+        }
+
     # claiming
+
+    async def owned(self, owner: int, *, limit: int, after_key: int = 0) -> Sequence[TaskRow]:
+        """See the port."""
+        self._check_open()
+        found = [row for row in self._tasks.unfinished() if row.owner == owner and row.key > after_key]
+        return [replace(row, result=None) for row in found[: max(0, limit)]]
 
     async def unowned(
         self, *, limit: int, after_key: int = 0, types: Collection[str] | None = None
@@ -298,6 +340,7 @@ class MemoryJournal(Journal):
             went_badly = row.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
             if row.completed_at is not None and went_badly and row.store and not taken:
                 self._tasks.put(afresh(row))
+                self._cancellations.pop(key, None)
                 requeued.append(key)
                 if row.batch in self._batches:
                     reopened = replace(self._batches[row.batch], status=TaskStatus.RUNNING, completed_at=None)
@@ -314,6 +357,8 @@ class MemoryJournal(Journal):
         gone = [key for place, (at, key) in enumerate(free[:limit]) if at < ended_before or place < surplus]
         emptied = {self._tasks.remove(key).batch for key in gone} - {row.batch for row in rows}
         self._batches = {key: batch for key, batch in self._batches.items() if key not in emptied}
+        unheeded = {row.key for row in self._tasks.unfinished()} & self._cancellations.keys()
+        self._cancellations = {key: self._cancellations[key] for key in unheeded}
         return len(gone)
 
     def _is_in_running_batch(self, key: int) -> bool:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals
 from vera_orchestrator.journal.base import TaskRow, WorkerRow
 from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.rows import task_row, worker_values
-from vera_orchestrator.journal.schema import owners, slots, tasks, unfinished, workers
+from vera_orchestrator.journal.schema import cancellations, owners, slots, tasks, unfinished, workers
 
 
-def join(connection: Connection, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+def join(connection: Connection, host: str, pid: int, alive_file: str | None, lease_until: ColumnElement[float]) -> int:
     """Add an owner and return its number."""
     values = {"host": host, "pid": pid, "alive_file": alive_file, "lease_until": lease_until}
     return connection.execute(insert(owners).values(values).returning(owners.c.number)).scalar_one()
 
 
-def renew(connection: Connection, owner: int, lease_until: float) -> bool:
+def renew(connection: Connection, owner: int, lease_until: ColumnElement[float]) -> bool:
     """Prolong a lease; False if there is no such owner."""
     change = update(owners).where(owners.c.number == owner).values(lease_until=lease_until)
     return connection.execute(change).rowcount == 1
@@ -53,9 +53,11 @@ def claim(connection: Connection, owner: int, keys: Collection[int]) -> Sequence
     check(connection, owner)
     found: list[TaskRow] = []
     for part in chunks(keys):
+        # what another process is about to claim is that process's: there is nothing to wait for
+        free = select(tasks.c.key).where(tasks.c.key.in_(part), unfinished, tasks.c.owner.is_(None))
         change = (
             update(tasks)
-            .where(tasks.c.key.in_(part), unfinished, tasks.c.owner.is_(None))
+            .where(tasks.c.key.in_(free.with_for_update(skip_locked=True)), unfinished, tasks.c.owner.is_(None))
             .values(owner=owner, fence=tasks.c.fence + 1)
             .returning(*tasks.c)
         )
@@ -81,3 +83,16 @@ def give_up(connection: Connection, rows: Mapping[int, int]) -> int:
 def release(connection: Connection, key: int) -> None:
     """Give back the slots of a task."""
     connection.execute(delete(slots).where(slots.c.task == key))
+
+
+def ask_to_cancel(connection: Connection, keys: Collection[int], reason: str) -> int:
+    """Note requests to cancel unfinished tasks; return for how many there is one now."""
+    count = 0
+    for part in chunks(keys):
+        going_on = set(connection.execute(select(tasks.c.key).where(tasks.c.key.in_(part), unfinished)).scalars())
+        known = select(cancellations.c.task).where(cancellations.c.task.in_(going_on))
+        fresh = going_on - set(connection.execute(known).scalars())
+        if fresh:
+            connection.execute(insert(cancellations), [{"task": key, "reason": reason} for key in sorted(fresh)])
+        count += len(going_on)
+    return count

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.backend import Backend
@@ -33,11 +33,19 @@ class Reader:
     def read_now(self, query: Callable[[Connection], T]) -> T:
         """Run a query in the caller's thread; raises JournalUnavailable."""
         try:
-            with self._engine.connect() as connection:
-                return query(connection)
+            try:
+                return self._query(query)
+            except DBAPIError as error:
+                if not self._backend.is_worth_repeating(error):
+                    raise
+                return self._query(query)
         except (SQLAlchemyError, *self._backend.driver_errors) as error:
             reason = getattr(error, "orig", error)
             raise JournalUnavailable(f"{reason}.", remedy=self._backend.remedy()) from error
+
+    def _query(self, query: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection, self._backend.patience(connection):
+            return query(connection)
 
     def stop(self) -> None:
         """Wait for the running queries and disconnect; blocks."""

@@ -12,6 +12,7 @@ from vera_orchestrator.journal.base import BatchRow, Counts, HistoryQuery, Owner
 from vera_orchestrator.journal.rows import batch_row, owner_row, task_row, worker_row
 from vera_orchestrator.journal.schema import (
     batches,
+    cancellations,
     finished,
     is_exhausted,
     owners,
@@ -112,6 +113,24 @@ def unowned(connection: Connection, limit: int, after_key: int, types: Collectio
     return _task_rows(connection, matching.order_by(tasks.c.key).limit(max(0, limit)))
 
 
+def owned(connection: Connection, owner: int, limit: int, after_key: int) -> Sequence[TaskRow]:
+    """Return an owner's unfinished rows, by key."""
+    matching = _without_result.where(unfinished, tasks.c.owner == owner, tasks.c.key > after_key)
+    return _task_rows(connection, matching.order_by(tasks.c.key).limit(max(0, limit)))
+
+
+def asked_to_cancel(connection: Connection, owner: int) -> Mapping[int, str]:
+    """Return the reasons for which an owner shall cancel tasks, by key."""
+    asked = select(cancellations.c.task, cancellations.c.reason).join(tasks, tasks.c.key == cancellations.c.task)
+    found = connection.execute(asked.where(tasks.c.owner == owner, unfinished)).all()
+    return {row.task: row.reason for row in found}
+
+
+def has_cancellations(connection: Connection) -> bool:
+    """Whether there are requests to cancel anything."""
+    return connection.execute(select(cancellations.c.task).limit(1)).first() is not None
+
+
 def counts(connection: Connection) -> Counts:
     """Count rows in one statement, so that a task which ends meanwhile is neither missed nor counted twice."""
     exhausted = "exhausted"
@@ -149,9 +168,11 @@ def batch_tasks(connection: Connection, key: int) -> Sequence[TaskRow]:
     return list({row.position: row for row in _task_rows(connection, matching)}.values())
 
 
-def all_owners(connection: Connection) -> Sequence[OwnerRow]:
+def all_owners(connection: Connection, now: ColumnElement[float]) -> Sequence[OwnerRow]:
     """Return all owners by number."""
-    return [owner_row(row) for row in connection.execute(select(owners).order_by(owners.c.number)).mappings()]
+    columns = [column for column in owners.c if column.name != "lease_until"]
+    known = select(*columns, (owners.c.lease_until - now).label("lease_left")).order_by(owners.c.number)
+    return [owner_row(row) for row in connection.execute(known).mappings()]
 
 
 def all_workers(connection: Connection) -> Sequence[WorkerRow]:

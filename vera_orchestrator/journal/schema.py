@@ -19,7 +19,7 @@ from sqlalchemy import (
     Text,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision of the migrations that these tables match."""
 
 metadata = MetaData()
@@ -118,4 +118,11 @@ slots = Table(
     Column("task", _Key, primary_key=True, autoincrement=False),
     Column("name", String, primary_key=True, index=True),
     Column("owner", Integer, nullable=False),
+)
+
+cancellations = Table(
+    "cancellations",
+    metadata,
+    Column("task", _Key, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Dialect, bindparam, func, insert, select
 
 from vera_orchestrator.journal import refusals
+from vera_orchestrator.journal.base import NO_NEWS, News
 from vera_orchestrator.journal.schema import owners, slots
 from vera_orchestrator.journal.statements import Statement
 
@@ -35,6 +36,14 @@ class Acquire:
     def subject(self, item: Request) -> None:
         """It depends on what other tasks gave back before, so it keeps its place."""
         return None
+
+    def is_alone(self, item: Request) -> bool:
+        """Between counting and taking nobody else may take one."""
+        return True
+
+    def news(self, item: Request) -> News:
+        """There is nothing in it for others."""
+        return NO_NEWS
 
     def many(self, connection: Connection, items: Sequence[Request]) -> None:
         """Each depends on the one before."""

@@ -14,21 +14,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal import hot, owning, reading, refusals, slots, upkeep
-from vera_orchestrator.journal.backend import Backend
+from vera_orchestrator.journal.backend import Backend, Listener
 from vera_orchestrator.journal.base import (
+    NO_NEWS,
     Added,
     BatchRow,
     Counts,
     Ending,
     HistoryQuery,
     Journal,
+    News,
     OwnerRow,
     TaskRow,
     WorkerRow,
 )
 from vera_orchestrator.journal.migrate import bring_up_to_date
 from vera_orchestrator.journal.reader import Reader
-from vera_orchestrator.journal.writer import Calls, Kind, Writer
+from vera_orchestrator.journal.writer import Call, Calls, Kind, Writer
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -57,6 +59,7 @@ class SQLJournal(Journal):
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._parts: _Open | None = None
+        self._listener: Listener | None = None
         self._changing = asyncio.Lock()
 
     # life of the store
@@ -94,6 +97,9 @@ class SQLJournal(Journal):
     async def close(self) -> None:
         """See the port."""
         async with self._changing:
+            listener, self._listener = self._listener, None
+            if listener is not None:
+                await listener.stop()
             parts, self._parts = self._parts, None
             if parts is not None:
                 await asyncio.to_thread(parts.writer.stop)
@@ -113,36 +119,51 @@ class SQLJournal(Journal):
             return _failed(error)
         return parts.writer.submit(kind(parts), item)
 
-    async def _write(self, change: Callable[[Connection], T]) -> T:
+    async def _write(self, change: Callable[[Connection], T], *, alone: bool = True, news: News = NO_NEWS) -> T:
         parts = self._open
-        return cast(T, await parts.writer.submit(parts.calls, change))
+        return cast(T, await parts.writer.submit(parts.calls, Call(change, alone=alone, news=news)))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await self._open.reader.read(query)
 
+    # news
+
+    async def listen(self, told: Callable[[News], None]) -> None:
+        """See the port."""
+        async with self._changing:
+            if self._listener is None and self._parts is not None:
+                self._listener = self._backend.listener(told)
+                if self._listener is not None:
+                    self._listener.start()
+
+    @property
+    def is_listening(self) -> bool:
+        """See the port."""
+        return self._listener is not None and self._listener.is_listening
+
     # owners
 
-    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_until: float) -> int:
+    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float) -> int:
         """See the port."""
-        return await self._write(
-            partial(owning.join, host=host, pid=pid, alive_file=alive_file, lease_until=lease_until)
-        )
+        until = self._backend.now() + lease_seconds
+        return await self._write(partial(owning.join, host=host, pid=pid, alive_file=alive_file, lease_until=until))
 
-    async def renew(self, owner: int, lease_until: float) -> bool:
+    async def renew(self, owner: int, lease_seconds: float) -> bool:
         """See the port."""
-        return await self._write(partial(owning.renew, owner=owner, lease_until=lease_until))
+        until = self._backend.now() + lease_seconds
+        return await self._write(partial(owning.renew, owner=owner, lease_until=until), alone=False)
 
     async def owners(self) -> Sequence[OwnerRow]:
         """See the port."""
-        return await self._read(reading.all_owners)
+        return await self._read(partial(reading.all_owners, now=self._backend.now()))
 
     async def remove_owner(self, owner: int) -> int:
         """See the port."""
-        return await self._write(partial(owning.remove, owner=owner))
+        return await self._write(partial(owning.remove, owner=owner), news=News.UNOWNED)
 
     async def set_workers(self, owner: int, workers: Sequence[WorkerRow]) -> None:
         """See the port; raises LeaseLost if the owner was removed."""
-        await self._write(partial(owning.set_workers, owner=owner, rows=list(workers)))
+        await self._write(partial(owning.set_workers, owner=owner, rows=list(workers)), alone=False)
 
     async def workers(self) -> Sequence[WorkerRow]:
         """See the port."""
@@ -176,9 +197,23 @@ class SQLJournal(Journal):
     def give_up(self, rows: Mapping[int, int]) -> Awaitable[int]:
         """See the port; their slots are released."""
         change: Callable[[Connection], Any] = partial(owning.give_up, rows=dict(rows))
-        return self._hot(lambda parts: parts.calls, change)
+        return self._hot(lambda parts: parts.calls, Call(change, alone=False, news=News.UNOWNED))
+
+    # cancelling what another owner has
+
+    async def ask_to_cancel(self, keys: Collection[int], reason: str) -> int:
+        """See the port."""
+        return await self._write(partial(owning.ask_to_cancel, keys=list(keys), reason=reason), news=News.CANCELLATIONS)
+
+    async def asked_to_cancel(self, owner: int) -> Mapping[int, str]:
+        """See the port."""
+        return await self._read(partial(reading.asked_to_cancel, owner=owner))
 
     # claiming
+
+    async def owned(self, owner: int, *, limit: int, after_key: int = 0) -> Sequence[TaskRow]:
+        """See the port."""
+        return await self._read(partial(reading.owned, owner=owner, limit=limit, after_key=after_key))
 
     async def unowned(
         self, *, limit: int, after_key: int = 0, types: Collection[str] | None = None
@@ -188,7 +223,7 @@ class SQLJournal(Journal):
 
     async def claim(self, owner: int, keys: Collection[int]) -> Sequence[TaskRow]:
         """See the port; raises LeaseLost if the owner was removed."""
-        return await self._write(partial(owning.claim, owner=owner, keys=list(keys)))
+        return await self._write(partial(owning.claim, owner=owner, keys=list(keys)), alone=False)
 
     # slots
 
@@ -198,7 +233,7 @@ class SQLJournal(Journal):
 
     async def release(self, key: int) -> None:
         """See the port."""
-        await self._write(partial(owning.release, key=key))
+        await self._write(partial(owning.release, key=key), alone=False)
 
     # batches
 
@@ -216,11 +251,11 @@ class SQLJournal(Journal):
 
     async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
         """See the port."""
-        await self._write(partial(upkeep.end_batch, key=key, status=status, at=at))
+        await self._write(partial(upkeep.end_batch, key=key, status=status, at=at), alone=False)
 
     async def batch_flow_run(self, key: int, flow_run_id: str) -> None:
         """See the port."""
-        await self._write(partial(upkeep.note_flow_run, key=key, flow_run_id=flow_run_id))
+        await self._write(partial(upkeep.note_flow_run, key=key, flow_run_id=flow_run_id), alone=False)
 
     # reading
 
@@ -248,13 +283,15 @@ class SQLJournal(Journal):
         requeued: list[int] = []
         for start in range(0, len(newest_first), REQUEUE_LIMIT):
             part = newest_first[start : start + REQUEUE_LIMIT]
-            requeued += await self._write(partial(upkeep.requeue_failed, keys=part))
+            requeued += await self._write(partial(upkeep.requeue_failed, keys=part), news=News.UNOWNED)
         return sorted(requeued)
 
     async def prune(self, *, ended_before: float, keep: int, limit: int) -> int:
         """See the port; rows of a batch that has not ended are spared."""
         # Looking for them may take a while, so it is not done where everybody waits.
         keys = await self._read(reading.prunable(ended_before=ended_before, keep=keep, limit=limit))
+        if await self._read(reading.has_cancellations):
+            await self._write(upkeep.delete_heeded)
         return await self._write(partial(upkeep.delete_ended, keys=keys)) if keys else 0
 
 

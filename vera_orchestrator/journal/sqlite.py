@@ -5,15 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, literal
 
 from vera_orchestrator.errors import JournalUnavailable, NotConfigured
 from vera_orchestrator.journal.backend import Backend
+from vera_orchestrator.journal.base import News
 
 BUSY_SECONDS = 30.0
 """How long a transaction waits for that of another process."""
@@ -76,9 +78,16 @@ class SQLiteBackend(Backend):
         finally:
             os.close(folder)
 
-    def begin(self, connection: Connection) -> None:
+    def begin(self, connection: Connection, *, alone: bool) -> None:
         """Take the file's one write lock at once; a lock taken on the first write could not wait for others."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def now(self) -> ColumnElement[float]:
+        """Return this process's time: all that share a file are on one host."""
+        return literal(time.time())
+
+    def tell(self, connection: Connection, news: News) -> None:
+        """Do nothing: a file tells nobody."""
 
     def remedy(self) -> str:
         """Name the file and what it needs."""

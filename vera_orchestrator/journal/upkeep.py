@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal.reading import chunks
-from vera_orchestrator.journal.schema import batches, finished, results, tasks
+from vera_orchestrator.journal.schema import batches, cancellations, finished, results, tasks, unfinished
 
 
 def end_batch(connection: Connection, key: int, status: TaskStatus, at: float) -> None:
@@ -47,6 +47,7 @@ def requeue_failed(connection: Connection, keys: Collection[int]) -> Sequence[in
         change = update(tasks).where(tasks.c.key == key, finished, went_badly, tasks.c.store.is_(True), ~is_taken)
         for batch in connection.execute(change.values(fresh).returning(tasks.c.batch)).scalars().all():
             connection.execute(delete(results).where(results.c.task == key))
+            connection.execute(delete(cancellations).where(cancellations.c.task == key))
             requeued.append(key)
             if batch is not None:
                 reopened.add(batch)
@@ -70,3 +71,9 @@ def delete_ended(connection: Connection, keys: Collection[int]) -> int:
     for part in chunks(emptied):
         connection.execute(delete(batches).where(batches.c.key.in_(part), ~left))
     return count
+
+
+def delete_heeded(connection: Connection) -> None:
+    """Delete the requests to cancel what has ended."""
+    going_on = select(tasks.c.key).where(tasks.c.key == cancellations.c.task, unfinished).exists()
+    connection.execute(delete(cancellations).where(~going_on))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -19,10 +19,14 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlche
 from vera_orchestrator.errors import InvalidValue, JournalUnavailable, VeraError
 from vera_orchestrator.journal import refusals
 from vera_orchestrator.journal.backend import Backend
+from vera_orchestrator.journal.base import NO_NEWS, News
 from vera_orchestrator.journal.runs import runs_of
 
 GROUP_LIMIT = 2_000
 """Operations that share a transaction at most."""
+
+TRIES = 3
+"""How often a transaction is begun if it fails before its commit for a reason that may not last."""
 
 Item = TypeVar("Item", contravariant=True)
 Outcome = TypeVar("Outcome", covariant=True)
@@ -37,6 +41,14 @@ class Kind(Protocol[Item, Outcome]):
         """Return the key of the only task that an operation is about; None keeps its place among all others."""
         ...
 
+    def is_alone(self, item: Item) -> bool:
+        """Whether no other process may write in the meantime; see `Backend.begin`."""
+        ...
+
+    def news(self, item: Item) -> News:
+        """Return what other processes should be told once it is committed."""
+        ...
+
     def one(self, connection: Connection, item: Item) -> Outcome:
         """Do one operation, or raise what its caller shall get."""
         ...
@@ -49,18 +61,36 @@ class Kind(Protocol[Item, Outcome]):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A function of the connection that writes; see Kind for the rest."""
+
+    change: Callable[[Connection], Any]
+    _: KW_ONLY
+    alone: bool = True
+    news: News = NO_NEWS
+
+
 class Calls:
     """The kind of operation that is a function of the connection."""
 
-    def subject(self, item: Callable[[Connection], Any]) -> None:
+    def subject(self, item: Call) -> None:
         """It may be about anything."""
         return None
 
-    def one(self, connection: Connection, item: Callable[[Connection], Any]) -> Any:
-        """Call it."""
-        return item(connection)
+    def is_alone(self, item: Call) -> bool:
+        """See Call."""
+        return item.alone
 
-    def many(self, connection: Connection, items: Sequence[Callable[[Connection], Any]]) -> None:
+    def news(self, item: Call) -> News:
+        """See Call."""
+        return item.news
+
+    def one(self, connection: Connection, item: Call) -> Any:
+        """Call it."""
+        return item.change(connection)
+
+    def many(self, connection: Connection, items: Sequence[Call]) -> None:
         """Nothing is gained by doing several at once."""
         return None
 
@@ -134,18 +164,31 @@ class Writer:
 
     def _write(self, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
         """Return each operation of a group with its outcome; all have failed if the transaction did."""
-        try:
-            connection = self._connection = self._connection or self._engine.connect()
-            self._backend.begin(connection)
-            done: list[tuple[_Operation, Any]] = []
-            for run in runs_of(group):
-                outcomes = _outcomes(connection, run[0].kind, [operation.item for operation in run])
-                done += zip(run, outcomes, strict=True)
-            connection.commit()
-            return done
-        except Exception as error:  # whatever it is, all who wait hear of it and the thread goes on
-            self._disconnect()
-            return [(operation, _Failed(self._unavailable(error))) for operation in group]
+        tries = TRIES
+        while True:
+            tries -= 1
+            committing = False
+            try:
+                connection = self._connection = self._connection or self._engine.connect()
+                with self._backend.patience(connection):
+                    done = self._do(connection, group)
+                    committing = True
+                    connection.commit()
+                return done
+            except Exception as error:  # whatever it is, all who wait hear of it and the thread goes on
+                self._disconnect()
+                if committing or not tries or not self._backend.is_worth_repeating(error):
+                    return [(operation, _Failed(self._unavailable(error))) for operation in group]
+
+    def _do(self, connection: Connection, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
+        alone = any(operation.kind.is_alone(operation.item) for operation in group)
+        self._backend.begin(connection, alone=alone)
+        done: list[tuple[_Operation, Any]] = []
+        for run in runs_of(group):
+            outcomes = _outcomes(connection, run[0].kind, [operation.item for operation in run])
+            done += zip(run, outcomes, strict=True)
+        self._backend.tell(connection, _news_of(done))
+        return done
 
     def _unavailable(self, error: Exception) -> JournalUnavailable:
         failed = JournalUnavailable(f"Nothing was written: {_reason(error)}", remedy=self._backend.remedy())
@@ -158,6 +201,14 @@ class Writer:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
+
+
+def _news_of(done: list[tuple[_Operation, Any]]) -> News:
+    news = NO_NEWS
+    for operation, outcome in done:
+        if not isinstance(outcome, _Failed):
+            news |= operation.kind.news(operation.item)
+    return news
 
 
 def _outcomes(connection: Connection, kind: Kind[Any, Any], items: list[Any]) -> list[Any]:

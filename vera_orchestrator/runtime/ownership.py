@@ -102,7 +102,7 @@ class Ownership:
                 host=self._host,
                 pid=os.getpid(),
                 alive_file=str(alive.path),
-                lease_until=time.time() + self._settings.lease_seconds,
+                lease_seconds=self._settings.lease_seconds,
             )
         except BaseException:
             alive.release()
@@ -174,13 +174,13 @@ class Ownership:
             with contextlib.suppress(OSError):
                 Path(owner.alive_file).unlink(missing_ok=True)
             return True
-        return owner.lease_until < time.time()  # it lives perhaps, but stands still; when it wakes it writes nothing
+        return owner.lease_left < 0  # it lives perhaps, but stands still; when it wakes it writes nothing
 
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._settings.lease_renew_seconds)
             try:
-                if not await self._journal.renew(self.number, time.time() + self._settings.lease_seconds):
+                if not await self._journal.renew(self.number, self._settings.lease_seconds):
                     logger.warning("this owner was given up for dead by another; its tasks are no longer its own")
                     self._lost()
                     return

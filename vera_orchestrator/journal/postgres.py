@@ -1,0 +1,113 @@
+"""The SQL journal in a PostgreSQL database, which processes on several hosts may share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Float, cast, create_engine, event, extract, func
+from sqlalchemy.exc import DBAPIError
+
+from vera_orchestrator.journal.backend import Backend, Listener
+from vera_orchestrator.journal.base import NO_NEWS, News
+from vera_orchestrator.journal.postgres_news import CHANNEL, PostgresListener
+from vera_orchestrator.journal.watchdog import Watchdog
+
+SILENT_SECONDS = 10.0
+"""How long the database may leave a transaction or a query without an answer."""
+
+WRITERS_LOCK = 0x7665_7261  # "vera"; an advisory lock belongs to one database
+
+_SESSION = {
+    # A process that is stopped in the middle of a transaction must not hold up the others.
+    "idle_in_transaction_session_timeout": "3s",
+    "statement_timeout": "60s",
+    "tcp_user_timeout": "10s",
+}
+_CONNECT = {
+    "connect_timeout": 5,
+    "application_name": "vera-orchestrator",
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+REPEATABLE = ("40001", "40P01", "25P03", "57P01", "57P05")
+"""Serialization failure, deadlock, idle in a transaction for too long, the server ends, idle session."""
+
+
+class PostgresBackend(Backend):
+    """A PostgreSQL database, by psycopg 3."""
+
+    driver_errors = (psycopg.Error, OSError)
+
+    def __init__(self, url: URL) -> None:
+        self._url = url.set(drivername="postgresql+psycopg")
+        self._sender = secrets.token_hex(8)
+        self._watchdog = Watchdog(SILENT_SECONDS)
+
+    def prepare(self) -> None:
+        """Do nothing: the database is its administrator's to make."""
+
+    def engine(self) -> Engine:
+        """Return an engine; a connection that the server has dropped is noticed at its next use."""
+        engine = create_engine(
+            self._url,
+            connect_args=_CONNECT,
+            paramstyle="format",
+            pool_size=5,
+            max_overflow=-1,
+            hide_parameters=True,
+        )
+        event.listen(engine, "connect", _configure)
+        return engine
+
+    def opening(self) -> AbstractContextManager[None]:
+        """Do nothing: `begin` keeps other processes from migrating meanwhile."""
+        return nullcontext()
+
+    def begin(self, connection: Connection, *, alone: bool) -> None:
+        """Take the lock of all writers, shared or not; it is the first lock of each transaction."""
+        kind = "" if alone else "_shared"
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({WRITERS_LOCK})")
+
+    def now(self) -> ColumnElement[float]:
+        """Return the server's time."""
+        return cast(extract("epoch", func.clock_timestamp()), Float)
+
+    def patience(self, connection: Connection) -> AbstractContextManager[None]:
+        """Cut the connection after SILENT_SECONDS: a server that has become unreachable may never say so."""
+        driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+        assert driver is not None
+        return self._watchdog.watch(driver.fileno())
+
+    def is_worth_repeating(self, error: Exception) -> bool:
+        """Whether the connection was found dead, or the transaction fell victim to another."""
+        if not isinstance(error, DBAPIError):
+            return False
+        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in REPEATABLE
+
+    def remedy(self) -> str:
+        """Name the database and what it needs."""
+        shown = self._url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return f"Check that {shown} runs, lets this user in and has room, or set database_url."
+
+    def tell(self, connection: Connection, news: News) -> None:
+        """Notify who listens, once the transaction is committed."""
+        if news is not NO_NEWS:
+            connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, f"{self._sender} {news.value}"))
+
+    def listener(self, told: Callable[[News], None]) -> Listener:
+        """Return a listener with a connection of its own."""
+        _, arguments = self.engine().dialect.create_connect_args(self._url)
+        return PostgresListener({**arguments, **_CONNECT}, self._sender, told)
+
+
+def _configure(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Set the limits of a session; here and not in the address, as not every pooler in between takes them there."""
+    for name, value in _SESSION.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    connection.commit()

@@ -1,0 +1,58 @@
+"""Cuts connections that have been without an answer for too long: a driver waits for ever where no limit can be set."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+LOOK_SECONDS = 0.5
+
+
+class Watchdog:
+    """Watches sockets from a thread of its own, which lives while there is something to watch."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._deadlines: dict[object, tuple[float, int]] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watch(self, descriptor: int) -> Generator[None]:
+        """Shut the socket of a file descriptor down if this is not left within the seconds."""
+        ticket = object()
+        with self._lock:
+            self._deadlines[ticket] = (time.monotonic() + self._seconds, descriptor)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="journal-watchdog", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._deadlines.pop(ticket, None)
+
+    def _run(self) -> None:
+        never = threading.Event()
+        idle = 0
+        while True:
+            never.wait(LOOK_SECONDS)
+            with self._lock:
+                idle = 0 if self._deadlines else idle + 1
+                if idle > self._seconds / LOOK_SECONDS:
+                    self._thread = None
+                    return
+                self._cut(time.monotonic())
+
+    def _cut(self, now: float) -> None:
+        """Shut down what is late; under the lock, so that a descriptor cannot be another connection's by now."""
+        late = [ticket for ticket, (deadline, _) in self._deadlines.items() if deadline < now]
+        for ticket in late:
+            _, descriptor = self._deadlines.pop(ticket)
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
