@@ -11,4 +11,6 @@ pytest.register_assert_rewrite(
     "tests.conformance.journal_slots",
     "tests.conformance.journal_upkeep",
     "tests.conformance.journal_reading",
+    "tests.conformance.journal_cancelling",
+    "tests.conformance.journal_values",
 )

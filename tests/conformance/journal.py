@@ -9,11 +9,13 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest_asyncio
 
+from tests.conformance.journal_cancelling import CancelSuite
 from tests.conformance.journal_owners import ClaimSuite, OwnerSuite
 from tests.conformance.journal_reading import BatchSuite, ClosingSuite, HistorySuite
 from tests.conformance.journal_slots import SlotSuite
 from tests.conformance.journal_tasks import AddSuite, IdempotencySuite, LifeSuite
 from tests.conformance.journal_upkeep import PruneSuite, RequeueSuite
+from tests.conformance.journal_values import ValueSuite
 from vera_orchestrator.journal.base import Journal
 
 
@@ -23,11 +25,13 @@ class JournalSuite(
     LifeSuite,
     OwnerSuite,
     ClaimSuite,
+    CancelSuite,
     SlotSuite,
     BatchSuite,
     HistorySuite,
     RequeueSuite,
     PruneSuite,
+    ValueSuite,
     ClosingSuite,
 ):
     """Everything that the port promises."""

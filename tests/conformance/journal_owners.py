@@ -104,9 +104,28 @@ class ClaimSuite:
 
         claimed = [found for claim in claims for found in claim]
         assert sorted(found.key for found in claimed) == list(keys)
-        assert {found.fence for found in claimed} == {2}
+        assert {found.fence for found in claimed} == {3}
         assert {found.key: found for found in claimed} == await journal.rows(keys)
         assert list(await journal.unowned(limit=10)) == []
+
+    async def test_a_removed_owner_writes_nothing_though_nobody_has_claimed_its_tasks(self, journal: Journal) -> None:
+        late = await join(journal)
+        await journal.add([task(1, owner=late), task(2, owner=late)])
+        await journal.remove_owner(late)
+
+        assert not await journal.started(1, 1, at=5.0, worker_id="w")
+        assert not await journal.ended(ending(1, 1, result="late"))
+        assert not await journal.requeued(2, 1, due_at=None, retry_count=1, error=None)
+        assert await journal.give_up({2: 1}) == 0
+        assert [found.status for found in await journal.unowned(limit=10)] == [TaskStatus.QUEUED] * 2
+
+    async def test_a_removed_owner_cannot_write_to_what_nobody_has_claimed_yet(self, journal: Journal) -> None:
+        late = await join(journal)
+        await journal.add([task(1, owner=late)])
+        await journal.remove_owner(late)
+
+        assert not await journal.ended(ending(1, 1, result="late"))
+        assert (await row(journal, 1)).completed_at is None
 
     async def test_a_late_owner_cannot_write_over_its_successor(self, journal: Journal) -> None:
         late, successor = await join(journal), await join(journal)
@@ -136,6 +155,29 @@ class ClaimSuite:
         assert [found.key for found in [*page, *rest]] == list(range(1, 8))
         assert [found.key for found in await journal.unowned(limit=2, types=["b"])] == [2, 4]
         assert list(await journal.unowned(limit=10, types=[])) == []
+
+    async def test_an_owner_finds_its_unfinished_tasks_in_pages_and_without_results(self, journal: Journal) -> None:
+        owner, other = await join(journal), await join(journal)
+        await journal.add([task(key, owner=owner) for key in range(1, 7)] + [task(7, owner=other), task(8)])
+        await journal.ended(ending(2))
+
+        page = await journal.owned(owner, limit=3)
+        rest = await journal.owned(owner, limit=10, after_key=page[-1].key)
+
+        assert [found.key for found in [*page, *rest]] == [1, 3, 4, 5, 6]
+        assert [found.key for found in await journal.owned(other, limit=10)] == [7]
+        assert list(await journal.owned(owner, limit=0)) == []
+        assert list(await journal.owned(404, limit=10)) == []
+
+    async def test_what_was_claimed_is_owned_until_it_is_given_up(self, journal: Journal) -> None:
+        owner = await join(journal)
+        await journal.add([task(1), task(2)])
+        claimed = await journal.claim(owner, [1, 2])
+        assert list(await journal.owned(owner, limit=10)) == list(claimed)
+
+        await journal.give_up({1: claimed[0].fence})
+
+        assert [found.key for found in await journal.owned(owner, limit=10)] == [2]
 
     async def test_tasks_that_are_given_up_are_queued_for_anybody(self, journal: Journal) -> None:
         owner = await join(journal)

@@ -84,6 +84,7 @@ async def _follow(journal: Journal, steps: list[tuple[str, int, Any]]) -> None:
     await journal.add([task(key, owner=owners[key % 2]) for key in KEYS])
     held: dict[str, set[int]] = {name: set() for name in LIMITS}
     ended: set[int] = set()
+    fences = dict.fromkeys(KEYS, 1)
     for step, key, names in steps:
         if step == "acquire":
             wanted = {name: LIMITS[name] for name in sorted(names)}
@@ -100,13 +101,17 @@ async def _follow(journal: Journal, steps: list[tuple[str, int, Any]]) -> None:
             await journal.remove_owner(owners[key])
             owners[key] = await join(journal)
             freed = {task_key for task_key in KEYS if task_key % 2 == key}
+            for left in freed & owned - ended:
+                fences[left] += 1
+            owned -= freed
+            fences |= dict.fromkeys(freed - ended, 2)
         elif step == "stale":
             assert not await journal.ended(ending(key, 99))
         else:
             done = await (
-                journal.ended(ending(key))
+                journal.ended(ending(key, fences[key]))
                 if step == "ended"
-                else journal.requeued(key, 1, due_at=None, retry_count=0, error=None)
+                else journal.requeued(key, fences[key], due_at=None, retry_count=0, error=None)
             )
             assert done == (key not in ended)
             freed = {key} if done else set()

@@ -27,11 +27,18 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def schema_of(path: Path) -> dict[str, str]:
-    """Return the statements that made tables and indexes, by name."""
+def schema_of(path: Path) -> dict[str, object]:
+    """Return the columns of tables and the statements that made indexes, by name."""
     connection = sqlite3.connect(path)
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE name != 'alembic_version' AND sql NOT NULL")
-    found = {name: " ".join(sql.split()) for name, sql in rows}
+    rows = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE name != 'alembic_version' AND sql NOT NULL"
+    ).fetchall()
+    found: dict[str, object] = {
+        name: [column[1:] for column in connection.execute(f"PRAGMA table_info({name})")]
+        if kind == "table"
+        else " ".join(sql.split())
+        for kind, name, sql in rows
+    }
     connection.close()
     return found
 

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import traceback
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,10 +36,10 @@ class WatchedBackend(SQLiteBackend):
         event.listen(engine, "commit", self._on_commit)
         return engine
 
-    def begin(self, connection: Connection, *, alone: bool) -> None:
-        super().begin(connection, alone=alone)
+    def beginning(self, *, alone: bool) -> Sequence[str]:
         self.transactions += 1
         assert self.gate.wait(30)
+        return super().beginning(alone=alone)
 
     def _on_commit(self, _connection: Connection) -> None:
         if self.failing_commits:

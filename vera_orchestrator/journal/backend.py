@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -48,12 +48,25 @@ class Backend(ABC):
         """Keep other processes from opening the same database meanwhile."""
 
     @abstractmethod
-    def begin(self, connection: Connection, *, alone: bool) -> None:
-        """Begin a transaction that writes; `alone`: while it goes on, no other may.
+    def beginning(self, *, alone: bool) -> Sequence[str]:
+        """Return the statements that begin a transaction that writes; `alone`: while it goes on, no other may.
 
         Transactions that are not alone may go on at the same time. They depend only on the rows that they change, and
         on owners, which are only removed alone.
         """
+
+    def beginning_of_migration(self) -> Sequence[str]:
+        """Return the statements that begin a transaction, alone, which changes the schema."""
+        return self.beginning(alone=True)
+
+    def script(self, connection: Connection, *statements: str) -> None:
+        """Execute statements that have neither parameters nor answers, together where the database can do that."""
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+    def commit(self, connection: Connection, news: News) -> None:
+        """Commit, and tell other processes the news; see the journal's port."""
+        connection.commit()
 
     @abstractmethod
     def now(self) -> ColumnElement[float]:
@@ -67,16 +80,10 @@ class Backend(ABC):
         """Whether a transaction that failed so, before its commit, may well succeed at the next try."""
         return False
 
-    # news of other processes; see the journal's port
-
-    @abstractmethod
-    def tell(self, connection: Connection, news: News) -> None:
-        """Tell other processes, once the transaction of the connection is committed."""
-
     def listener(self, told: Callable[[News], None]) -> Listener | None:
         """Return what hears the news of other processes, not started; None if the database cannot tell them."""
         return None
 
     @abstractmethod
-    def remedy(self) -> str:
+    def remedy(self, error: Exception) -> str:
         """Say what a person can do when the database cannot be used."""

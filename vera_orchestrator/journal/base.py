@@ -79,11 +79,12 @@ class OwnerRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerRow:
-    """One worker of an owner, so that others know what can be run elsewhere."""
+    """One worker of an owner, so that others know what can be run elsewhere, and whether it can be reached now."""
 
     owner: int
     worker_id: str
     capabilities: frozenset[str]
+    reachable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,7 +194,8 @@ class Journal(ABC):
     async def remove_owner(self, owner: int) -> int:
         """Remove an owner with its workers and slots, and give up its unfinished tasks; return how many.
 
-        They keep their status, so that who claims them sees which were running.
+        They keep their status, so that who claims them sees which were running. Their fence grows: what the owner still
+        writes about them changes nothing.
         """
 
     @abstractmethod
@@ -245,8 +247,11 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def asked_to_cancel(self, owner: int) -> Mapping[int, str]:
-        """Return the unfinished tasks that an owner was asked to cancel, with the reasons, by key."""
+    async def asked_to_cancel(self, owner: int | None) -> Mapping[int, str]:
+        """Return the unfinished tasks that an owner was asked to cancel, with the reasons, by key.
+
+        None: those that have no owner.
+        """
 
     # claiming
 
@@ -291,6 +296,10 @@ class Journal(ABC):
     @abstractmethod
     async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
         """Complete a batch."""
+
+    @abstractmethod
+    async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:
+        """Return batches that have not ended although all of their tasks have, by key."""
 
     @abstractmethod
     async def batch_flow_run(self, key: int, flow_run_id: str) -> None:

@@ -30,6 +30,7 @@ from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.rows import batch_values, is_large, task_values
 from vera_orchestrator.journal.schema import batches, owners, results, slots, tasks, unfinished
 from vera_orchestrator.journal.statements import Statement
+from vera_orchestrator.journal.transaction import ROLL_BACK
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,11 +69,10 @@ class Add:
         if existing is not None:
             return Added(existing=existing)
         self._check_owners(connection, item.tasks)
-        connection.exec_driver_sql("SAVEPOINT submission")
         try:
             self._write(connection, [item])
         except IntegrityError as error:
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT submission")
+            connection.exec_driver_sql(ROLL_BACK)
             raise refusals.duplicate(_taken_ids(connection, item)) from error
         return Added()
 

@@ -117,7 +117,7 @@ class MemoryJournal(Journal):
         self._slots = {key: held for key, held in self._slots.items() if held[0] != owner}
         left = [row for row in self._tasks.unfinished() if row.owner == owner]
         for row in left:
-            self._tasks.put(replace(row, owner=None))
+            self._tasks.put(replace(row, owner=None, fence=row.fence + 1))
         return len(left)
 
     async def set_workers(self, owner: int, workers: Sequence[WorkerRow]) -> None:
@@ -217,7 +217,7 @@ class MemoryJournal(Journal):
             self._cancellations.setdefault(key, reason)
         return len(going_on)
 
-    async def asked_to_cancel(self, owner: int) -> Mapping[int, str]:
+    async def asked_to_cancel(self, owner: int | None) -> Mapping[int, str]:
         """See the port."""
         self._check_open()
         asked = {key: self._tasks.rows[key] for key in self._cancellations if key in self._tasks.rows}
@@ -297,6 +297,13 @@ class MemoryJournal(Journal):
         self._check_open()
         if key in self._batches:
             self._batches[key] = replace(self._batches[key], status=status, completed_at=at)
+
+    async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:
+        """See the port."""
+        self._check_open()
+        going_on = {row.batch for row in self._tasks.unfinished()}
+        open_ones = sorted(key for key, row in self._batches.items() if row.completed_at is None)
+        return [self._batches[key] for key in open_ones if key not in going_on][: max(0, limit)]
 
     async def batch_flow_run(self, key: int, flow_run_id: str) -> None:
         """See the port."""

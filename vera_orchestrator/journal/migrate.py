@@ -20,7 +20,7 @@ def bring_up_to_date(engine: Engine, backend: Backend) -> None:
         if _revision(connection) == HEAD:
             return
         connection.rollback()
-        backend.begin(connection, alone=True)
+        backend.script(connection, *backend.beginning_of_migration())
         revision = _revision(connection)  # another process may have done it by now
         if revision != HEAD:
             _upgrade(connection, revision)

@@ -27,11 +27,12 @@ def renew(connection: Connection, owner: int, lease_until: ColumnElement[float])
 
 
 def remove(connection: Connection, owner: int) -> int:
-    """Remove an owner; return how many unfinished tasks it leaves."""
+    """Remove an owner; return how many unfinished tasks it leaves. From now on its own writes come too late."""
     connection.execute(delete(owners).where(owners.c.number == owner))
     connection.execute(delete(workers).where(workers.c.owner == owner))
     connection.execute(delete(slots).where(slots.c.owner == owner))
-    return connection.execute(update(tasks).where(unfinished, tasks.c.owner == owner).values(owner=None)).rowcount
+    left = update(tasks).where(unfinished, tasks.c.owner == owner)
+    return connection.execute(left.values(owner=None, fence=tasks.c.fence + 1)).rowcount
 
 
 def set_workers(connection: Connection, owner: int, rows: Sequence[WorkerRow]) -> None:

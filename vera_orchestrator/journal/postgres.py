@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -25,6 +25,7 @@ _SESSION = {
     # A process that is stopped in the middle of a transaction must not hold up the others.
     "idle_in_transaction_session_timeout": "3s",
     "statement_timeout": "60s",
+    "lock_timeout": "8s",  # less than SILENT_SECONDS: then the reason is known
     "tcp_user_timeout": "10s",
 }
 _CONNECT = {
@@ -35,6 +36,12 @@ _CONNECT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+MIGRATION_LOCK = "5s"
+
+_REMEDIES = {
+    "42501": "Let the user of database_url create tables in the schema, or make it the owner of the database.",
+    "55P03": "Another transaction keeps it waiting; end that one (pg_stat_activity shows it) and try again.",
+}
 REPEATABLE = ("40001", "40P01", "25P03", "57P01", "57P05")
 """Serialization failure, deadlock, idle in a transaction for too long, the server ends, idle session."""
 
@@ -44,10 +51,10 @@ class PostgresBackend(Backend):
 
     driver_errors = (psycopg.Error, OSError)
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, silent_seconds: float = SILENT_SECONDS) -> None:
         self._url = url.set(drivername="postgresql+psycopg")
         self._sender = secrets.token_hex(8)
-        self._watchdog = Watchdog(SILENT_SECONDS)
+        self._watchdog = Watchdog(silent_seconds)
 
     def prepare(self) -> None:
         """Do nothing: the database is its administrator's to make."""
@@ -58,28 +65,50 @@ class PostgresBackend(Backend):
             self._url,
             connect_args=_CONNECT,
             paramstyle="format",
+            isolation_level="AUTOCOMMIT",  # `beginning` begins transactions; a query needs none
             pool_size=5,
             max_overflow=-1,
             hide_parameters=True,
         )
-        event.listen(engine, "connect", _configure)
+        event.listen(engine, "connect", self._configure)
         return engine
+
+    def _configure(self, connection: psycopg.Connection[Any], _record: object) -> None:
+        """Set the limits of a session; here and not in the address, as not every pooler in between takes them there."""
+        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
+        with self._watchdog.watch(connection.fileno()):
+            connection.execute(f"SELECT {settings}".encode())
 
     def opening(self) -> AbstractContextManager[None]:
         """Do nothing: `begin` keeps other processes from migrating meanwhile."""
         return nullcontext()
 
-    def begin(self, connection: Connection, *, alone: bool) -> None:
+    def beginning(self, *, alone: bool) -> Sequence[str]:
         """Take the lock of all writers, shared or not; it is the first lock of each transaction."""
         kind = "" if alone else "_shared"
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({WRITERS_LOCK})")
+        return "BEGIN", f"SELECT pg_advisory_xact_lock{kind}({WRITERS_LOCK})"
+
+    def beginning_of_migration(self) -> Sequence[str]:
+        """Let it take its time, but not wait long for locks: whatever comes then waits behind it."""
+        begin, lock = self.beginning(alone=True)
+        return begin, "SET LOCAL statement_timeout = 0", f"SET LOCAL lock_timeout = '{MIGRATION_LOCK}'", lock
+
+    def script(self, connection: Connection, *statements: str) -> None:
+        """Send all of them at once: it is the way there and back that costs."""
+        connection.exec_driver_sql("; ".join(statements))
+
+    def commit(self, connection: Connection, news: News) -> None:
+        """Commit with the notification for those who listen."""
+        if news is not NO_NEWS:
+            self.script(connection, f"NOTIFY {CHANNEL}, '{self._sender} {news.value}'", "COMMIT")
+        connection.commit()
 
     def now(self) -> ColumnElement[float]:
         """Return the server's time."""
         return cast(extract("epoch", func.clock_timestamp()), Float)
 
     def patience(self, connection: Connection) -> AbstractContextManager[None]:
-        """Cut the connection after SILENT_SECONDS: a server that has become unreachable may never say so."""
+        """Cut the connection after a while: a server that has become unreachable may never say so."""
         driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
         assert driver is not None
         return self._watchdog.watch(driver.fileno())
@@ -88,17 +117,14 @@ class PostgresBackend(Backend):
         """Whether the connection was found dead, or the transaction fell victim to another."""
         if not isinstance(error, DBAPIError):
             return False
-        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in REPEATABLE
+        return error.connection_invalidated or _code(error) in REPEATABLE
 
-    def remedy(self) -> str:
+    def remedy(self, error: Exception) -> str:
         """Name the database and what it needs."""
-        shown = self._url.set(drivername="postgresql").render_as_string(hide_password=True)
-        return f"Check that {shown} runs, lets this user in and has room, or set database_url."
-
-    def tell(self, connection: Connection, news: News) -> None:
-        """Notify who listens, once the transaction is committed."""
-        if news is not NO_NEWS:
-            connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, f"{self._sender} {news.value}"))
+        special = _REMEDIES.get(_code(error) or "")
+        # The address may carry secrets in its options, too.
+        shown = self._url.set(drivername="postgresql", password=None, query={}).render_as_string()
+        return special or f"Check that {shown} runs and exists, lets this user in and has room, or set database_url."
 
     def listener(self, told: Callable[[News], None]) -> Listener:
         """Return a listener with a connection of its own."""
@@ -106,8 +132,6 @@ class PostgresBackend(Backend):
         return PostgresListener({**arguments, **_CONNECT}, self._sender, told)
 
 
-def _configure(connection: psycopg.Connection[Any], _record: object) -> None:
-    """Set the limits of a session; here and not in the address, as not every pooler in between takes them there."""
-    for name, value in _SESSION.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-    connection.commit()
+def _code(error: Exception) -> str | None:
+    """Return the five characters by which PostgreSQL names an error."""
+    return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)

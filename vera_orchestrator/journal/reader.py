@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
-from vera_orchestrator.errors import JournalUnavailable
+from vera_orchestrator.journal import refusals
 from vera_orchestrator.journal.backend import Backend
 
 T = TypeVar("T")
@@ -39,9 +39,10 @@ class Reader:
                 if not self._backend.is_worth_repeating(error):
                     raise
                 return self._query(query)
+        except (DataError, UnicodeError, OverflowError) as error:
+            raise refusals.not_storable(error) from error
         except (SQLAlchemyError, *self._backend.driver_errors) as error:
-            reason = getattr(error, "orig", error)
-            raise JournalUnavailable(f"{reason}.", remedy=self._backend.remedy()) from error
+            raise refusals.unavailable(error, self._backend.remedy(error)) from error
 
     def _query(self, query: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection, self._backend.patience(connection):

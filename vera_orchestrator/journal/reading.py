@@ -119,7 +119,7 @@ def owned(connection: Connection, owner: int, limit: int, after_key: int) -> Seq
     return _task_rows(connection, matching.order_by(tasks.c.key).limit(max(0, limit)))
 
 
-def asked_to_cancel(connection: Connection, owner: int) -> Mapping[int, str]:
+def asked_to_cancel(connection: Connection, owner: int | None) -> Mapping[int, str]:
     """Return the reasons for which an owner shall cancel tasks, by key."""
     asked = select(cancellations.c.task, cancellations.c.reason).join(tasks, tasks.c.key == cancellations.c.task)
     found = connection.execute(asked.where(tasks.c.owner == owner, unfinished)).all()
@@ -160,6 +160,13 @@ def batch_by_key(connection: Connection, key: int) -> BatchRow | None:
     """Return a batch by its key."""
     found = connection.execute(select(batches).where(batches.c.key == key)).mappings().first()
     return batch_row(found) if found else None
+
+
+def forgotten_batches(connection: Connection, limit: int) -> Sequence[BatchRow]:
+    """Return batches that have not ended although all of their tasks have, by key."""
+    going_on = select(tasks.c.key).where(tasks.c.batch == batches.c.key, unfinished).exists()
+    found = select(batches).where(batches.c.completed_at.is_(None), ~going_on).order_by(batches.c.key)
+    return [batch_row(row) for row in connection.execute(found.limit(max(0, limit))).mappings()]
 
 
 def batch_tasks(connection: Connection, key: int) -> Sequence[TaskRow]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict, JournalUnavailable, LeaseLost
+from sqlalchemy.exc import DBAPIError
+
+from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict, InvalidValue, JournalUnavailable, LeaseLost
 
 NAMED = 10
 """Ids that an error names at most."""
@@ -30,6 +32,26 @@ def conflict(task_id: str) -> IdempotencyConflict:
 def lease_lost(owner: int) -> LeaseLost:
     """Return the error for an owner that was removed: what it took now, nobody would give back."""
     return LeaseLost(f"Owner {owner} has been removed.")
+
+
+def not_storable(error: Exception) -> InvalidValue:
+    """Return the error for a value that the database refuses."""
+    failed = InvalidValue(f"The journal cannot hold this: {reason(error)}")
+    failed.__cause__ = error
+    return failed
+
+
+def unavailable(error: Exception, remedy: str, *, before: str = "") -> JournalUnavailable:
+    """Return the error for a store that cannot be used, caused by another one; `before` is put before the reason."""
+    failed = JournalUnavailable(f"{before}{reason(error)}", remedy=remedy)
+    failed.__cause__ = error
+    return failed
+
+
+def reason(error: Exception) -> str:
+    """Return the driver's own words as one sentence, without the statement."""
+    words = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+    return f"{words.rstrip('.')}."
 
 
 def closed() -> JournalUnavailable:

@@ -82,11 +82,19 @@ def owner_row(row: RowMapping) -> OwnerRow:
 
 def worker_values(row: WorkerRow) -> dict[str, Any]:
     """Return the columns of a worker."""
-    return {"owner": row.owner, "worker_id": row.worker_id, "capabilities": json.dumps(sorted(row.capabilities))}
+    return {
+        "owner": row.owner,
+        "worker_id": row.worker_id,
+        "capabilities": json.dumps(sorted(row.capabilities)),
+        "reachable": row.reachable,
+    }
 
 
 def worker_row(row: RowMapping) -> WorkerRow:
     """Return the worker of a row."""
     return WorkerRow(
-        owner=row["owner"], worker_id=row["worker_id"], capabilities=frozenset[str](json.loads(row["capabilities"]))
+        owner=row["owner"],
+        worker_id=row["worker_id"],
+        capabilities=frozenset[str](json.loads(row["capabilities"])),
+        reachable=row["reachable"],
     )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    true,
 )
 
 HEAD = "0002"
@@ -110,6 +111,7 @@ workers = Table(
     Column("owner", Integer, primary_key=True, autoincrement=False),
     Column("worker_id", String, primary_key=True),
     Column("capabilities", Text, nullable=False),
+    Column("reachable", Boolean, nullable=False, server_default=true()),
 )
 
 slots = Table(

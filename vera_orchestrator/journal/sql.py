@@ -78,8 +78,7 @@ class SQLJournal(Journal):
                 bring_up_to_date(engine, self._backend)
         except (SQLAlchemyError, *self._backend.driver_errors) as error:
             engine.dispose()
-            reason = getattr(error, "orig", error)
-            raise JournalUnavailable(f"{reason}.", remedy=self._backend.remedy()) from error
+            raise refusals.unavailable(error, self._backend.remedy(error)) from error
         except JournalUnavailable:
             engine.dispose()
             raise
@@ -205,7 +204,7 @@ class SQLJournal(Journal):
         """See the port."""
         return await self._write(partial(owning.ask_to_cancel, keys=list(keys), reason=reason), news=News.CANCELLATIONS)
 
-    async def asked_to_cancel(self, owner: int) -> Mapping[int, str]:
+    async def asked_to_cancel(self, owner: int | None) -> Mapping[int, str]:
         """See the port."""
         return await self._read(partial(reading.asked_to_cancel, owner=owner))
 
@@ -252,6 +251,10 @@ class SQLJournal(Journal):
     async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
         """See the port."""
         await self._write(partial(upkeep.end_batch, key=key, status=status, at=at), alone=False)
+
+    async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:
+        """See the port."""
+        return await self._read(partial(reading.forgotten_batches, limit=limit))
 
     async def batch_flow_run(self, key: int, flow_run_id: str) -> None:
         """See the port."""

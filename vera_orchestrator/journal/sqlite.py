@@ -6,16 +6,15 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, literal
+from sqlalchemy import URL, ColumnElement, Engine, create_engine, event, literal
 
 from vera_orchestrator.errors import JournalUnavailable, NotConfigured
 from vera_orchestrator.journal.backend import Backend
-from vera_orchestrator.journal.base import News
 
 BUSY_SECONDS = 30.0
 """How long a transaction waits for that of another process."""
@@ -53,7 +52,7 @@ class SQLiteBackend(Backend):
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise JournalUnavailable(
-                f"{self._path} cannot be opened for writing: {error.strerror}.", remedy=self.remedy()
+                f"{self._path} cannot be opened for writing: {error.strerror}.", remedy=self.remedy(error)
             ) from error
 
     def engine(self) -> Engine:
@@ -78,18 +77,15 @@ class SQLiteBackend(Backend):
         finally:
             os.close(folder)
 
-    def begin(self, connection: Connection, *, alone: bool) -> None:
+    def beginning(self, *, alone: bool) -> Sequence[str]:
         """Take the file's one write lock at once; a lock taken on the first write could not wait for others."""
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return ("BEGIN IMMEDIATE",)
 
     def now(self) -> ColumnElement[float]:
         """Return this process's time: all that share a file are on one host."""
         return literal(time.time())
 
-    def tell(self, connection: Connection, news: News) -> None:
-        """Do nothing: a file tells nobody."""
-
-    def remedy(self) -> str:
+    def remedy(self, error: Exception) -> str:
         """Name the file and what it needs."""
         return f"Check that {self._path} is a journal and can be written, with room on its disk, or set database_url."
 

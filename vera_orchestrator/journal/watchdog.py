@@ -24,7 +24,10 @@ class Watchdog:
 
     @contextmanager
     def watch(self, descriptor: int) -> Generator[None]:
-        """Shut the socket of a file descriptor down if this is not left within the seconds."""
+        """Shut the socket of a file descriptor down if this is not left within the seconds.
+
+        What fails then raises TimeoutError.
+        """
         ticket = object()
         with self._lock:
             self._deadlines[ticket] = (time.monotonic() + self._seconds, descriptor)
@@ -33,9 +36,17 @@ class Watchdog:
                 self._thread.start()
         try:
             yield
+        except Exception as error:
+            if self._forget(ticket):
+                raise TimeoutError(f"The database has not answered for {self._seconds:g} s.") from error
+            raise
         finally:
-            with self._lock:
-                self._deadlines.pop(ticket, None)
+            self._forget(ticket)
+
+    def _forget(self, ticket: object) -> bool:
+        """Watch no more; return whether it was cut."""
+        with self._lock:
+            return self._deadlines.pop(ticket, None) is None
 
     def _run(self) -> None:
         never = threading.Event()

@@ -16,11 +16,12 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlchemyError
 
-from vera_orchestrator.errors import InvalidValue, JournalUnavailable, VeraError
+from vera_orchestrator.errors import VeraError
 from vera_orchestrator.journal import refusals
 from vera_orchestrator.journal.backend import Backend
 from vera_orchestrator.journal.base import NO_NEWS, News
 from vera_orchestrator.journal.runs import runs_of
+from vera_orchestrator.journal.transaction import Transaction
 
 GROUP_LIMIT = 2_000
 """Operations that share a transaction at most."""
@@ -50,7 +51,10 @@ class Kind(Protocol[Item, Outcome]):
         ...
 
     def one(self, connection: Connection, item: Item) -> Outcome:
-        """Do one operation, or raise what its caller shall get."""
+        """Do one operation, or raise what its caller shall get.
+
+        A savepoint is right before it, see `transaction.HERE`.
+        """
         ...
 
     def many(self, connection: Connection, items: Sequence[Item]) -> Sequence[Outcome] | None:
@@ -164,6 +168,7 @@ class Writer:
 
     def _write(self, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
         """Return each operation of a group with its outcome; all have failed if the transaction did."""
+        alone = any(operation.kind.is_alone(operation.item) for operation in group)
         tries = TRIES
         while True:
             tries -= 1
@@ -171,29 +176,21 @@ class Writer:
             try:
                 connection = self._connection = self._connection or self._engine.connect()
                 with self._backend.patience(connection):
-                    done = self._do(connection, group)
+                    transaction = Transaction(connection, self._backend, alone=alone)
+                    done = _do(transaction, group)
                     committing = True
-                    connection.commit()
+                    transaction.commit(_news_of(done))
                 return done
             except Exception as error:  # whatever it is, all who wait hear of it and the thread goes on
                 self._disconnect()
                 if committing or not tries or not self._backend.is_worth_repeating(error):
-                    return [(operation, _Failed(self._unavailable(error))) for operation in group]
+                    failed = self._failed(error, committing=committing)
+                    return [(operation, failed) for operation in group]
 
-    def _do(self, connection: Connection, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
-        alone = any(operation.kind.is_alone(operation.item) for operation in group)
-        self._backend.begin(connection, alone=alone)
-        done: list[tuple[_Operation, Any]] = []
-        for run in runs_of(group):
-            outcomes = _outcomes(connection, run[0].kind, [operation.item for operation in run])
-            done += zip(run, outcomes, strict=True)
-        self._backend.tell(connection, _news_of(done))
-        return done
-
-    def _unavailable(self, error: Exception) -> JournalUnavailable:
-        failed = JournalUnavailable(f"Nothing was written: {_reason(error)}", remedy=self._backend.remedy())
-        failed.__cause__ = error
-        return failed
+    def _failed(self, error: Exception, *, committing: bool) -> _Failed:
+        is_lost = isinstance(error, TimeoutError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+        before = "It is not known whether this was written: " if committing and is_lost else "Nothing was written: "
+        return _Failed(refusals.unavailable(error, self._backend.remedy(error), before=before))
 
     def _disconnect(self) -> None:
         """Forget the connection with whatever it has open, so that the next group begins afresh."""
@@ -201,6 +198,14 @@ class Writer:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
+
+
+def _do(transaction: Transaction, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
+    done: list[tuple[_Operation, Any]] = []
+    for run in runs_of(group):
+        outcomes = _outcomes(transaction, run[0].kind, [operation.item for operation in run])
+        done += zip(run, outcomes, strict=True)
+    return done
 
 
 def _news_of(done: list[tuple[_Operation, Any]]) -> News:
@@ -211,23 +216,21 @@ def _news_of(done: list[tuple[_Operation, Any]]) -> News:
     return news
 
 
-def _outcomes(connection: Connection, kind: Kind[Any, Any], items: list[Any]) -> list[Any]:
+def _outcomes(transaction: Transaction, kind: Kind[Any, Any], items: list[Any]) -> list[Any]:
     if len(items) > 1:
-        connection.exec_driver_sql("SAVEPOINT many")
-        together = _attempt(lambda: kind.many(connection, items))
+        transaction.mark()
+        together = _attempt(lambda: kind.many(transaction.connection, items))
         if together is not None and not isinstance(together, _Failed):
-            connection.exec_driver_sql("RELEASE SAVEPOINT many")
             return list(together)
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT many")
-    return [_single(connection, kind, item) for item in items]
+        transaction.back()
+    return [_single(transaction, kind, item) for item in items]
 
 
-def _single(connection: Connection, kind: Kind[Any, Any], item: Any) -> Any:
-    connection.exec_driver_sql("SAVEPOINT one")
-    outcome = _attempt(lambda: kind.one(connection, item))
+def _single(transaction: Transaction, kind: Kind[Any, Any], item: Any) -> Any:
+    transaction.mark()
+    outcome = _attempt(lambda: kind.one(transaction.connection, item))
     if isinstance(outcome, _Failed):
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
-    connection.exec_driver_sql("RELEASE SAVEPOINT one")
+        transaction.back()
     return outcome
 
 
@@ -240,22 +243,11 @@ def _attempt(work: Callable[[], Any]) -> Any:
     except DBAPIError as error:
         if error.connection_invalidated or isinstance(error, (OperationalError, InternalError)):
             raise
-        return _refused(error)
+        return _Failed(refusals.not_storable(error))
     except (SQLAlchemyError, UnicodeError, OverflowError) as error:
-        return _refused(error)
+        return _Failed(refusals.not_storable(error))
     except Exception as error:  # a fault of ours: it is its caller's to see, and must not end the thread
         return _Failed(error)
-
-
-def _refused(error: Exception) -> _Failed:
-    failed = InvalidValue(f"The journal cannot hold this: {_reason(error)}")
-    failed.__cause__ = error
-    return _Failed(failed)
-
-
-def _reason(error: Exception) -> str:
-    """Return the driver's own words, without the statement."""
-    return f"{error.orig if isinstance(error, DBAPIError) else error}."
 
 
 def _resolve(done: list[tuple[_Operation, Any]]) -> None:

@@ -56,7 +56,12 @@ class Batches:
 
 def batch_status(tasks: Iterable[Task]) -> TaskStatus:
     """Return how a batch stands: running until all have ended, then failed, cancelled or completed."""
-    statuses = {task.status for task in tasks}
+    return status_of(task.status for task in tasks)
+
+
+def status_of(tasks: Iterable[TaskStatus]) -> TaskStatus:
+    """Return how a batch stands whose tasks stand so."""
+    statuses = set(tasks)
     if any(not status.is_final for status in statuses):
         return TaskStatus.RUNNING
     for status in (TaskStatus.FAILED, TaskStatus.CANCELLED):

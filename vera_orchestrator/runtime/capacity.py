@@ -12,11 +12,10 @@ from vera_orchestrator.quota import TokenBucket
 from vera_orchestrator.routing import Candidate, TaskRouter
 from vera_orchestrator.runtime.entry import Entry, Group
 from vera_orchestrator.settings import OrchestratorConfig
-from vera_orchestrator.workers.base import USABLE, BaseWorker
+from vera_orchestrator.workers.base import REACHABLE, BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
 ANY_WORKER = "any worker"
-REACHABLE = USABLE | {WorkerStatus.STARTING, WorkerStatus.OVERLOADED, WorkerStatus.MAINTENANCE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +133,10 @@ class Capacity:
             if len(self._fitting) > 10_000:  # groups come and go with concurrency keys
                 self._fitting.clear()
         return seats
+
+    def is_reachable(self, group: Group, now: float) -> bool:
+        """Whether one of the fitting workers can be reached."""
+        return any(seat.worker.status in REACHABLE for seat in self.fitting(group, now))
 
     def slots(self, group: Group) -> dict[str, int]:
         """Return the limits, by name, of which a task of the group needs one slot in the whole journal."""

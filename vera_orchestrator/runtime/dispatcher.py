@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from vera_orchestrator.engine.base import Engine, Label, Outcome
@@ -175,7 +176,8 @@ class Dispatcher:
             since = self._unreachable_since.setdefault(entry.group, now)
             deadline = max(since, now - (time.time() - entry.entered)) + self._settings.unavailable_wait_seconds
             if now >= deadline:
-                self._spawn_end(entry, WorkerUnavailable(f"{wait.reason}.", remedy="See the status of the workers."))
+                self.withdraw(entry)
+                self._no_worker(entry, wait)
                 return
             self.block(entry, wait, until=deadline)
             return
@@ -275,10 +277,13 @@ class Dispatcher:
     async def _attempt(self, entry: Entry, seat: Seat) -> TaskResult:
         task = entry.task
         at = to_seconds(task.started_at or utcnow())
-        marked = self._journal.started(entry.key, entry.fence, at=at, worker_id=seat.worker.worker_id)
+        marking = partial(self._journal.started, entry.key, entry.fence, at=at, worker_id=seat.worker.worker_id)
         # where it matters that the mark is there: a task that may not run twice, or that may have killed its process
-        if (task.max_retries == 0 or entry.adopted_at is not None) and not await marked:
-            raise LeaseLost("another owner has the task.")
+        if task.max_retries == 0 or entry.adopted_at is not None:
+            if not await self._settlement.surely(marking):
+                raise LeaseLost("another owner has the task.")
+        else:
+            asyncio.ensure_future(marking()).add_done_callback(_unheeded)
         result = await self._attempts.run(entry, seat.worker)
         seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
         result.metrics = {
@@ -387,3 +392,9 @@ class Dispatcher:
         self.unsettled.discard(task)
         if not task.cancelled() and (problem := task.exception()) is not None:
             logger.error("the end of a task could not be written", exc_info=problem)
+
+
+def _unheeded(mark: asyncio.Future[bool]) -> None:
+    """Let nobody be told that a mark could not be written: the end of the task will be, or its next owner runs it."""
+    if not mark.cancelled():
+        mark.exception()

@@ -83,6 +83,7 @@ class Lifecycle:
         self.is_running = self._is_started = True
         parts.dispatcher.resume()
         parts.services.start()
+        await self._given.journal.listen(lambda news: self._parts.services.hear(news))
 
     async def stop(self) -> None:
         """Stop taking tasks, let running ones end for `drain_seconds`, and hand the others back to the journal.

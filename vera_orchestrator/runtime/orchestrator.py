@@ -91,7 +91,7 @@ class Orchestrator(Lifecycle):
         return await asyncio.wait_for(future, timeout)
 
     async def cancel_task(self, task_id: str) -> bool:
-        """Cancel a task, waiting or running; False if it has ended already, or is another owner's. Raises NotFound."""
+        """Cancel a task, waiting or running, here or elsewhere; False if it has ended already. Raises NotFound."""
         parts = await self._ready(may_start=False)
         entry = parts.live.find(task_id)
         if entry is not None:
@@ -268,8 +268,10 @@ class Orchestrator(Lifecycle):
         row = await self._given.journal.batch(batch_id)
         if row is None:
             raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
-        left = [one.key for one in await self._given.journal.batch_tasks(row.key) if not one.status.is_final]
-        return cancelled + await parts.recovery.cancel(left, "the batch was cancelled")
+        if state is None:
+            left = [one.key for one in await self._given.journal.batch_tasks(row.key) if not one.status.is_final]
+            cancelled = await parts.recovery.cancel(left, "the batch was cancelled")
+        return cancelled
 
     async def retry_batch(self, batch_id: str) -> list[str]:
         """Run what failed or was cancelled of a batch again, keeping what succeeded; return those tasks' ids.

@@ -7,10 +7,11 @@ import contextlib
 import fcntl
 import itertools
 import logging
+import math
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.base import Journal, OwnerRow, WorkerRow, first_key
 from vera_orchestrator.runtime.entry import Group
 from vera_orchestrator.settings import OrchestratorConfig
-from vera_orchestrator.workers.base import BaseWorker
+from vera_orchestrator.workers.base import REACHABLE, BaseWorker
 
 CACHE_SECONDS = 0.5
 logger = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ class Ownership:
 
     `taken_over` is called after rows of a dead owner have been given up, and when the first other owner is seen; `lost`
     when this owner itself was removed. Where `is_scoped` is set, this process runs nothing for others, so they are not
-    told of its workers.
+    told of its workers; neither are they while it is draining. `is_uncertain` is set when it is not known whether rows
+    became this owner's, because the journal could not answer.
     """
 
     def __init__(
@@ -82,8 +84,12 @@ class Ownership:
         self._elsewhere: tuple[float, Sequence[WorkerRow]] = (0.0, ())
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._steady_since = 0.0
+        self._arriving: set[int] = set()
         self.number = 0
         self.is_scoped = False
+        self.is_draining = False
+        self.is_uncertain = False
 
     @property
     def has_others(self) -> bool:
@@ -93,6 +99,22 @@ class Ownership:
     def new_key(self) -> int:
         """Return a row key that nobody else has."""
         return next(self._keys)
+
+    @contextlib.contextmanager
+    def arriving(self, keys: Collection[int]) -> Generator[None]:
+        """Say which rows are being written, so that nobody takes them for forgotten ones."""
+        self._arriving.update(keys)
+        try:
+            yield
+        except JournalUnavailable:
+            self.is_uncertain = True
+            raise
+        finally:
+            self._arriving.difference_update(keys)
+
+    def is_arriving(self, key: int) -> bool:
+        """Whether a row is being written."""
+        return key in self._arriving
 
     async def join(self) -> None:
         """Become an owner, and bury those that are dead."""
@@ -109,6 +131,7 @@ class Ownership:
             raise
         self._alive = alive
         self._keys = itertools.count(first_key(self.number))
+        self._steady_since = -math.inf  # who has just joined knows of no trouble that kept others from their leases
         await self.look()
         self._task = asyncio.create_task(self._keep(), name="vera-lease")
 
@@ -126,6 +149,10 @@ class Ownership:
                 removed = True
             finally:  # the file of an owner that could not be removed tells others that it is dead
                 alive.release(keep=not removed)
+
+    def begin_anew(self) -> None:
+        """Become another owner soon: a write has shown, before the next renewal could, that this one was removed."""
+        self._lost()
 
     async def look(self) -> None:
         """Read the owners and give up the rows of those that are dead."""
@@ -148,25 +175,30 @@ class Ownership:
     async def announce(self, workers: Sequence[BaseWorker]) -> None:
         """Let other owners know what can be run here."""
         rows = [
-            WorkerRow(owner=self.number, worker_id=worker.worker_id, capabilities=worker.capabilities)
+            WorkerRow(
+                owner=self.number,
+                worker_id=worker.worker_id,
+                capabilities=worker.capabilities,
+                reachable=worker.status in REACHABLE,
+            )
             for worker in workers
-            if not self.is_scoped
+            if not (self.is_scoped or self.is_draining)
         ]
         await self._journal.set_workers(self.number, rows)
 
-    async def fits_elsewhere(self, group: Group) -> bool:
-        """Whether another living owner has a worker for a group."""
+    async def fits_elsewhere(self, group: Group, *, reachable: bool = False) -> bool:
+        """Whether another living owner has a worker for a group, with `reachable` one that can be reached."""
         asked = time.monotonic()
         async with self._reading:
             at, rows = self._elsewhere
-            if asked - at < CACHE_SECONDS and _fits(group, rows):
+            if asked - at < CACHE_SECONDS and _fits(group, rows, reachable=reachable):
                 return True
             if at < asked:  # else somebody has looked while this one waited; a "no" must be news
                 await self.look()
                 living = {owner.number for owner in self._others}
                 rows = [row for row in await self._journal.workers() if row.owner in living] if living else []
                 self._elsewhere = (time.monotonic(), rows)
-            return _fits(group, rows)
+            return _fits(group, rows, reachable=reachable)
 
     def _is_dead(self, owner: OwnerRow) -> bool:
         locked = _is_locked(owner.alive_file) if owner.host == self._host and owner.alive_file is not None else None
@@ -174,9 +206,13 @@ class Ownership:
             with contextlib.suppress(OSError):
                 Path(owner.alive_file).unlink(missing_ok=True)
             return True
-        return owner.lease_left < 0  # it lives perhaps, but stands still; when it wakes it writes nothing
+        # It lives perhaps, but stands still; when it wakes it writes nothing. Where this owner could not renew its own
+        # lease lately, the journal was away, and others are given the time to come back to it.
+        has_waited = time.monotonic() - self._steady_since >= self._settings.lease_seconds
+        return owner.lease_left < 0 and has_waited
 
     async def _keep(self) -> None:
+        renewed = time.monotonic()
         while True:
             await asyncio.sleep(self._settings.lease_renew_seconds)
             try:
@@ -184,6 +220,9 @@ class Ownership:
                     logger.warning("this owner was given up for dead by another; its tasks are no longer its own")
                     self._lost()
                     return
+                if time.monotonic() - renewed > self._settings.lease_seconds:
+                    self._steady_since = time.monotonic()
+                renewed = time.monotonic()
                 await self.look()
             except JournalUnavailable as error:
                 logger.warning("the lease could not be renewed: %s", error)
@@ -203,8 +242,12 @@ def _is_locked(path: str) -> bool | None:
         return None
 
 
-def _fits(group: Group, rows: Sequence[WorkerRow]) -> bool:
-    return any(group.capabilities <= row.capabilities and group.pinned in (None, row.worker_id) for row in rows)
+def _fits(group: Group, rows: Sequence[WorkerRow], *, reachable: bool) -> bool:
+    return any(
+        group.capabilities <= row.capabilities and group.pinned in (None, row.worker_id)
+        for row in rows
+        if row.reachable or not reachable
+    )
 
 
 def _facts(owner: OwnerRow) -> tuple[int, int, str]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any
 
 from vera_orchestrator.engine.base import Engine, Label, Outcome
@@ -20,6 +20,7 @@ from vera_orchestrator.errors import (
     TaskExpired,
     TaskFailed,
     VeraError,
+    WorkerUnavailable,
 )
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import Task, TaskResult
@@ -236,9 +237,24 @@ class Progress:
             self.cancel_batch(state, f"task {task.id} of the batch failed")
 
     def cancel_batch(self, state: BatchState, reason: str) -> int:
-        """Cancel what has not ended of a batch; return how many tasks."""
+        """Cancel what has not ended of a batch, also what other owners have; return how many tasks."""
         entries = [entry for key in list(state.open) if (entry := self._live.get(key)) is not None]
-        return sum(self.cancel(entry, reason) for entry in entries)
+        elsewhere = state.open - {entry.key for entry in entries}
+        if elsewhere:
+            self.spawn(self._ask_to_cancel(elsewhere, reason))
+        return sum(self.cancel(entry, reason) for entry in entries) + len(elsewhere)
+
+    async def _ask_to_cancel(self, keys: Collection[int], reason: str) -> None:
+        for patience in (*BATCH_END_RETRIES, None):
+            try:
+                await self._journal.ask_to_cancel(keys, reason)
+                break
+            except JournalUnavailable as error:
+                if patience is None:
+                    logger.error("%d tasks of a batch could not be cancelled: %s", len(keys), error)
+                    break
+                await asyncio.sleep(patience)
+        self.look_elsewhere()
 
     async def _end_batch(self, state: BatchState) -> None:
         status = batch_status(state.tasks.values())
@@ -291,7 +307,7 @@ class Progress:
 
     async def _place(self, entry: Entry, wait: Wait) -> None:
         try:
-            elsewhere = await self._ownership.fits_elsewhere(entry.group)
+            elsewhere = await self._ownership.fits_elsewhere(entry.group, reachable=wait.unreachable)
             if elsewhere and not entry.final and entry.fence < MOST_OWNERS:
                 await self._journal.give_up({entry.key: entry.fence})
         except Exception as error:  # the journal away, or no file to be had: the task must not be lost for it
@@ -303,6 +319,9 @@ class Progress:
             return
         if elsewhere and entry.fence < MOST_OWNERS:
             self.hand_over(entry)
+            return
+        if wait.unreachable:
+            self.end(entry, WorkerUnavailable(f"{wait.reason}.", remedy="See the status of the workers."))
             return
         now = time.monotonic()
         if entry.adopted_at is not None and now < entry.adopted_at + self._settings.recovery_grace_seconds:

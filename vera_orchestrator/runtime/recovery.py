@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vera_orchestrator.engine.base import Engine
@@ -13,7 +13,7 @@ from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import DependencyFailed, JournalUnavailable, TaskCancelled, TaskInterrupted, VeraError
 from vera_orchestrator.journal.base import Journal, TaskRow
 from vera_orchestrator.models import ParallelBatch, Task
-from vera_orchestrator.runtime.batches import BatchState
+from vera_orchestrator.runtime.batches import BatchState, status_of
 from vera_orchestrator.runtime.capacity import Capacity
 from vera_orchestrator.runtime.codec import decode_task, legible_task, to_datetime, to_seconds
 from vera_orchestrator.runtime.entry import Entry, Group, Upstream, group_of
@@ -24,6 +24,7 @@ from vera_orchestrator.runtime.submission import decode_options, plan_of
 from vera_orchestrator.settings import OrchestratorConfig
 
 CLAIM_LIMIT = 1_000
+FORGOTTEN_SECONDS = 5.0
 ANYBODYS = TaskRow(key=0, id="", type="custom", priority=2, spec="{}", submitted_at=0)
 Scope = Callable[[TaskRow], bool]
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Recovery:
         self._unfit_since: dict[int, float] = {}
         self._unreadable: set[int] = set()
         self._refused: set[int] = set()
+        self._arriving: set[int] = set()
         self._stranded: list[tuple[Sequence[TaskRow], VeraError | None]] = []
         self.leftover = 0
         ownership.is_scoped = not scope(ANYBODYS)
@@ -77,29 +79,68 @@ class Recovery:
         """Claim what a worker here can run, and what nobody has been able to run for too long; return how many."""
         while self._stranded:
             await self._take_charge(*self._stranded.pop(0))
-        adopted = 0
+        adopted = await self._find_own() if self._ownership.is_uncertain else 0
+        if self._ownership.is_draining:
+            return adopted
         after_key = 0
         unreadable: set[int] = set()
         unfit: dict[int, float] = {}
-        while True:
-            rows = await self._journal.unowned(limit=CLAIM_LIMIT, after_key=after_key)
-            if not rows:
-                break
+        while rows := await self._journal.unowned(limit=CLAIM_LIMIT, after_key=after_key):
+            unwanted = await self._journal.asked_to_cancel(None)
             after_key = rows[-1].key
             wanted: list[int] = []
             for row in rows:
                 read = self._read(row)
                 if read is None:
                     unreadable.add(row.key)
-                elif self._is_in_scope(row) and await self._is_for_us(read, unfit):
+                elif self._is_in_scope(row) and (row.key in unwanted or await self._is_for_us(read, unfit)):
                     wanted.append(row.key)
             if wanted:
-                claimed = await self._journal.claim(self._ownership.number, wanted)
-                await self._take_charge(claimed)
-                adopted += len(claimed)
+                adopted += len(await self._claim(wanted))
         self._unfit_since, self._unreadable = unfit, unreadable
         self.leftover = len(unfit) + len(unreadable)
         return adopted
+
+    async def _claim(self, keys: Collection[int], error: VeraError | None = None) -> set[int]:
+        """Claim rows and take charge of those that were still free; return their keys."""
+        try:
+            claimed = await self._journal.claim(self._ownership.number, keys)
+        except JournalUnavailable:
+            self._ownership.is_uncertain = True
+            raise
+        await self._take_charge(claimed, error)
+        return {row.key for row in claimed}
+
+    async def _find_own(self) -> int:
+        """Take charge of rows that became ours in a write whose outcome was never heard; return how many."""
+        self._ownership.is_uncertain = False
+        try:
+            found: list[int] = []
+            after_key = 0
+            while rows := await self._journal.owned(self._ownership.number, limit=CLAIM_LIMIT, after_key=after_key):
+                after_key = rows[-1].key
+                found += [row.key for row in rows if not self._is_known(row.key)]
+            # read again: what has ended between the first look and the question whether it is known is final by now
+            rows = (await self._journal.rows(found)).values() if found else ()
+            lost = [row for row in rows if row.owner == self._ownership.number and not row.status.is_final]
+        except BaseException:
+            self._ownership.is_uncertain = True
+            raise
+        await self._take_charge([row for row in lost if not self._is_known(row.key)])
+        return len(lost)
+
+    def _is_known(self, key: int) -> bool:
+        stranded = any(row.key == key for rows, _ in self._stranded for row in rows)
+        arriving = key in self._arriving or self._ownership.is_arriving(key)
+        return stranded or arriving or key in self._refused or self._live.get(key) is not None
+
+    async def heed_cancellations(self) -> None:
+        """Cancel what another owner has been asked to cancel here."""
+        asked = await self._journal.asked_to_cancel(self._ownership.number)
+        for key, reason in asked.items():
+            entry = self._live.get(key)
+            if entry is not None:
+                self._progress.cancel(entry, reason)
 
     def _read(self, row: TaskRow) -> Read | None:
         """Return what a row says; None, noted once in the log, if it cannot be read here."""
@@ -126,32 +167,55 @@ class Recovery:
 
     async def _is_for_us(self, read: Read, unfit: dict[int, float]) -> bool:
         now = time.monotonic()
-        if self._capacity.fitting(read.group, now):
+        if self._capacity.is_reachable(read.group, now):
             return True
+        if self._capacity.fitting(read.group, now):
+            return not await self._ownership.fits_elsewhere(read.group, reachable=True)
         if await self._ownership.fits_elsewhere(read.group):
             return False
         since = unfit[read.row.key] = self._unfit_since.get(read.row.key, now)
         return now - since >= self._settings.recovery_grace_seconds
 
     async def cancel(self, keys: Collection[int], reason: str) -> int:
-        """Cancel those of the tasks that nobody is in charge of; return how many."""
+        """Cancel tasks, those that nobody is in charge of at once; return how many had not ended."""
         rows = await self._journal.rows(keys)
-        legible = [key for key, row in rows.items() if row.owner is None and self._read(row) is not None]
-        if not legible:
-            return 0
-        claimed = await self._journal.claim(self._ownership.number, legible)
-        await self._take_charge(claimed, TaskCancelled(reason))
-        return len(claimed)
+        free = [key for key, row in rows.items() if row.owner is None and self._read(row) is not None]
+        claimed = await self._claim(free, TaskCancelled(reason)) if free else set[int]()
+        others = [key for key, row in rows.items() if not row.status.is_final and key not in claimed]
+        if not others:
+            return len(claimed)
+        asked = await self._journal.ask_to_cancel(others, reason)
+        await self.heed_cancellations()  # what has become this owner's meanwhile
+        return len(claimed) + asked
+
+    async def end_forgotten_batches(self) -> None:
+        """Note the end of batches whose owner died after the last of their tasks and before it could."""
+        for row in await self._journal.forgotten_batches(limit=CLAIM_LIMIT):
+            if self._progress.batches.get(row.key) is None:
+                tasks = await self._journal.batch_tasks(row.key)
+                ended = max((one.completed_at or 0.0 for one in tasks), default=row.submitted_at)
+                if time.time() - ended > FORGOTTEN_SECONDS:  # else its owner is about to do so
+                    await self._journal.batch_ended(row.key, status_of(one.status for one in tasks), ended)
 
     async def _take_charge(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:
         """Adopt claimed rows; if that is broken off, it is tried again with the next claim."""
+        keys = {row.key for row in rows}
+        self._arriving |= keys
         try:
-            await self.adopt(rows, error)
+            asked: Mapping[int, str] = {}
+            if rows and error is None:
+                asked = await self._journal.asked_to_cancel(self._ownership.number)
+            for reason in set(asked.values()):
+                await self.adopt([row for row in rows if asked.get(row.key) == reason], TaskCancelled(reason))
+            await self.adopt([row for row in rows if row.key not in asked], error)
         except BaseException:
             # they are not given up: a running row would lose the mark that its attempt was interrupted
-            self._stranded.append((rows, error))
+            left = [row for row in rows if self._live.get(row.key) is None]
+            self._stranded.append((left, error))
             self._progress.look_elsewhere()
             raise
+        finally:
+            self._arriving -= keys
 
     async def adopt(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:
         """Take charge of claimed rows; with an error only to end them so. Nothing has been done if it raises."""

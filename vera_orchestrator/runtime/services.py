@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from vera_orchestrator.enums import TaskStatus, WorkerStatus
-from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.errors import JournalUnavailable, LeaseLost
+from vera_orchestrator.journal.base import ALL_NEWS, NO_NEWS, Journal, News, TaskRow
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.codec import legible_task
 from vera_orchestrator.runtime.live import LiveTasks
@@ -22,6 +22,11 @@ from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
 LOOK_SECONDS = 0.1
+"""How often to look for what other processes have written, where the journal does not tell."""
+
+LISTENING_LOOK_SECONDS = 5.0
+"""How often to look where it does."""
+
 WATCH_SECONDS_PER_TASK = 0.0002
 WATCH_SECONDS = 1.0
 LEFTOVER_SECONDS = 1.0
@@ -52,26 +57,35 @@ class Services:
         self._ownership = ownership
         self._progress = progress
         self._recovery = recovery
-        self._claim_wanted = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._news = NO_NEWS
+        self._is_asked = False
         self._tasks: list[asyncio.Task[Any]] = []
         self._is_stopping = False
         self._checks: dict[BaseWorker, asyncio.Task[None]] = {}
         self._checked_at: dict[str, float] = {}
         self._watch_at = 0.0
+        self._has_missed_ends = False
 
     def want_claim(self) -> None:
-        """Look for rows without an owner soon."""
-        self._claim_wanted.set()
+        """Look soon for rows without an owner, and for what other owners have done; tell them of the workers here."""
+        self._is_asked = True
+        self.hear(ALL_NEWS)
+
+    def hear(self, news: News) -> None:
+        """Look soon for what another process has written."""
+        self._news |= news
+        self._woken.set()
 
     def start(self) -> None:
         """Start the loops."""
         loops: dict[str, Callable[[], Awaitable[None]]] = {
-            "claim": self._claim,
+            "claim": self._look,
             "health": self._health,
             "retention": self._retention,
         }
         self._is_stopping = False
-        self._claim_wanted.set()
+        self.want_claim()
         self._tasks = [
             asyncio.create_task(self._forever(name, loop), name=f"vera-{name}") for name, loop in loops.items()
         ]
@@ -93,59 +107,79 @@ class Services:
             except JournalUnavailable as error:
                 logger.warning("%s waits for the journal: %s", name, error)
                 await asyncio.sleep(LEFTOVER_SECONDS)
+            except LeaseLost as error:
+                logger.warning("%s: %s", name, error)
+                self._ownership.begin_anew()
+                await asyncio.sleep(LEFTOVER_SECONDS)
             except Exception:  # one failing round must not end the service
                 logger.exception("%s failed in this round", name)
                 await asyncio.sleep(LEFTOVER_SECONDS)
 
-    async def _claim(self) -> None:
-        """Claim when asked to, and now and then while others live or rows are left that nobody can run."""
-        pause = None
-        if self._ownership.has_others or self._progress.awaited_elsewhere():
-            pause = LOOK_SECONDS
-        elif self._recovery.leftover:
-            pause = LEFTOVER_SECONDS
+    async def _look(self) -> None:
+        """Look at what other processes have written: when told, and now and then where they may not tell."""
         try:
-            async with asyncio.timeout(pause):
-                await self._claim_wanted.wait()
+            async with asyncio.timeout(self._pause()):
+                await self._woken.wait()
         except TimeoutError:
-            pass
-        asked = self._claim_wanted.is_set()
-        self._claim_wanted.clear()
+            self._news = ALL_NEWS
+        self._woken.clear()
+        asked, self._is_asked = self._is_asked, False
+        news, self._news = self._news, NO_NEWS
         try:
             if asked:
                 await self._ownership.announce(self._registry.get_all_workers())
-            await self._recovery.claim()
-            await self._watch(at_once=asked)
+            if News.UNOWNED in news or self._ownership.is_uncertain:
+                await self._recovery.claim()
+            if News.CANCELLATIONS in news:
+                await self._recovery.heed_cancellations()
+            if News.ENDED in news:
+                await self._watch(at_once=asked)
         except Exception:
-            self._claim_wanted.set()  # what was asked for is still to be done
+            self._is_asked = self._is_asked or asked  # what was asked for is still to be done
+            self.hear(news)
             raise
+
+    def _pause(self) -> float | None:
+        """Return how long to wait for news at most."""
+        look = LISTENING_LOOK_SECONDS if self._journal.is_listening else LOOK_SECONDS
+        pauses: list[float] = []
+        if self._ownership.has_others or self._progress.awaited_elsewhere():
+            pauses.append(look)
+        if self._recovery.leftover:
+            pauses.append(LEFTOVER_SECONDS)
+        if self._has_missed_ends:
+            pauses.append(max(0.0, self._watch_at - time.monotonic()))
+        return min(pauses, default=None)
 
     async def _watch(self, *, at_once: bool) -> None:
         """See what became of tasks that other owners have; the more there are, the less often."""
         keys = self._progress.awaited_elsewhere()
-        if not keys or (time.monotonic() < self._watch_at and not at_once):
+        self._has_missed_ends = bool(keys) and time.monotonic() < self._watch_at and not at_once
+        if not keys or self._has_missed_ends:
             return
         rows = await self._journal.rows(keys)
         self._watch_at = time.monotonic() + min(WATCH_SECONDS, len(keys) * WATCH_SECONDS_PER_TASK)
         for key in keys:
             row = rows.get(key)
-            if self._live.get(key) is not None or (row is not None and not row.status.is_final):
-                continue
-            batch = row.batch if row is not None else self._batch_of(key)
-            state = self._progress.batches.get(batch)
-            task = self._live.foreign.get(key) or (state.tasks.get(key) if state is not None else None)
-            if row is None:  # retention was quicker than we
-                seen = Task(status=TaskStatus.CANCELLED, status_reason=PRUNED)
-                seen.result = TaskResult(success=False, error=PRUNED)
-            else:
-                seen = legible_task(row)
-            if task is None:
-                task = seen
-            else:
-                task.status, task.result, task.status_reason = seen.status, seen.result, seen.status_reason
-                task.started_at, task.completed_at = seen.started_at, seen.completed_at
-                task.retry_count = seen.retry_count
-            self._progress.foreign_ended(key, task, batch)
+            if self._live.get(key) is None and (row is None or row.status.is_final):
+                self._foreign_ended(key, row)
+
+    def _foreign_ended(self, key: int, row: TaskRow | None) -> None:
+        batch = row.batch if row is not None else self._batch_of(key)
+        state = self._progress.batches.get(batch)
+        task = self._live.foreign.get(key) or (state.tasks.get(key) if state is not None else None)
+        if row is None:  # retention was quicker than we
+            seen = Task(status=TaskStatus.CANCELLED, status_reason=PRUNED)
+            seen.result = TaskResult(success=False, error=PRUNED)
+        else:
+            seen = legible_task(row)
+        if task is None:
+            task = seen
+        else:
+            task.status, task.result, task.status_reason = seen.status, seen.result, seen.status_reason
+            task.started_at, task.completed_at = seen.started_at, seen.completed_at
+            task.retry_count = seen.retry_count
+        self._progress.foreign_ended(key, task, batch)
 
     def _batch_of(self, key: int) -> int | None:
         """Return the batch here that has a task; None if none has."""
@@ -210,6 +244,7 @@ class Services:
             )
             if deleted < PRUNE_ROWS:
                 break
+        await self._recovery.end_forgotten_batches()
         await asyncio.sleep(self._settings.retention_interval_seconds)
 
 

@@ -71,7 +71,7 @@ class Submission:
         with self._room(1):
             after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
             draft = self._draft(task, time.time(), after)
-            return await self._in_any_case(self._commit_task(task, draft, unmet))
+            return await self._in_any_case((draft,), self._commit_task(task, draft, unmet))
 
     async def _commit_task(self, task: Task, draft: Draft, unmet: dict[int, bool]) -> Accepted:
         since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
@@ -84,13 +84,17 @@ class Submission:
         self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
         return Accepted(task_id=task.id, waiter=waiter)
 
-    async def _in_any_case(self, step: Coroutine[Any, Any, T]) -> T:
+    async def _in_any_case(self, drafts: Sequence[Draft], step: Coroutine[Any, Any, T]) -> T:
         """Finish a step although its caller goes away: what is committed must be taken charge of."""
-        task = asyncio.create_task(step)
+        task = asyncio.create_task(self._arriving(drafts, step))
         unsettled = self._progress.dispatcher.unsettled
         unsettled.add(task)
         task.add_done_callback(unsettled.discard)
         return await asyncio.shield(task)
+
+    async def _arriving(self, drafts: Sequence[Draft], step: Coroutine[Any, Any, T]) -> T:
+        with self._ownership.arriving([draft.row.key for draft in drafts]):
+            return await step
 
     async def batch(
         self,
@@ -121,7 +125,7 @@ class Submission:
         row = BatchRow(key=key, id=batch.id, options=orjson.dumps(options).decode(), submitted_at=now)
         with self._room(len(tasks)):
             drafts = self._drafts(tasks, edges, batch, key, now)
-            return await self._in_any_case(self._commit_batch(batch, drafts, row, options))
+            return await self._in_any_case(drafts, self._commit_batch(batch, drafts, row, options))
 
     async def _commit_batch(
         self, batch: ParallelBatch, drafts: Sequence[Draft], row: BatchRow, options: BatchOptions

@@ -11,6 +11,7 @@ from vera_orchestrator.enums import WorkerCapability, WorkerStatus
 from vera_orchestrator.models import Task, TaskResult, WorkerConfig, WorkerMetrics, capability_names
 
 USABLE = frozenset({WorkerStatus.IDLE, WorkerStatus.BUSY})
+REACHABLE = USABLE | {WorkerStatus.STARTING, WorkerStatus.OVERLOADED, WorkerStatus.MAINTENANCE}
 
 
 class BaseWorker(ABC):

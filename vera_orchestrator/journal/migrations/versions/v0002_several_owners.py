@@ -1,4 +1,4 @@
-"""Requests to cancel what another process runs."""
+"""What several owners tell each other: requests to cancel a task, and which workers can be reached."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,9 +8,10 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Add a table and a column."""
     op.create_table(
         "cancellations",
         sa.Column("task", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=False),
         sa.Column("reason", sa.Text, nullable=False),
     )
+    op.add_column("workers", sa.Column("reachable", sa.Boolean, nullable=False, server_default=sa.true()))
