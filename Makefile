@@ -1,5 +1,6 @@
 # make run       the main job, everything embedded (ARGS=--keep leaves it up)
-# make test      all tests (under 10 minutes)
+# make services  PostgreSQL, Redis and Docker Engine on loopback, for tests (services-stop ends them)
+# make test      all tests (under 10 minutes); what needs a service that does not run is skipped
 # make soak      the long variants of the tests
 # make check     format, lint, types, locks, tests
 # make bench     speed beside peers
@@ -12,7 +13,7 @@ ENV := .venv/.made
 RUN := .venv/bin/python
 ARGS ?=
 
-.PHONY: run test soak check format lint types locks bench clean
+.PHONY: run test soak check format lint types locks requirements bench services services-stop clean
 
 run: $(ENV)
 	$(RUN) -m examples.main_job $(ARGS)
@@ -45,6 +46,12 @@ requirements: $(UV)
 bench: $(ENV)
 	$(RUN) -m benchmarks $(ARGS)
 
+services: $(ENV)
+	$(RUN) -m tests.services start $(ARGS)
+
+services-stop: $(ENV)
+	$(RUN) -m tests.services stop $(ARGS)
+
 $(UV):
 	$(PYTHON) -m venv $(UV_HOME)
 	$(UV_HOME)/bin/python -m pip install --quiet --disable-pip-version-check uv
@@ -54,4 +61,5 @@ $(ENV): $(UV) pyproject.toml uv.lock
 	touch $(ENV)
 
 clean:
+	if [ -e .services ]; then $(RUN) -m tests.services remove; fi
 	rm -rf .venv .uv .bench

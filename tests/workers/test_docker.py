@@ -1,4 +1,4 @@
-"""The Docker worker on a real Docker Engine, the one that DOCKER_HOST names."""
+"""The Docker worker on a real Docker Engine: that of `make services`, or the one that DOCKER_HOST names."""
 
 from __future__ import annotations
 
@@ -39,15 +39,16 @@ def config(tmp_path: Path) -> OrchestratorConfig:
 
 
 @pytest.fixture
-def docker() -> Iterator[Any]:
+def docker(docker_host: str) -> Iterator[Any]:
     """A client of a Docker that has the image; its tests are skipped where there is none."""
+    del docker_host  # set in the environment
     try:
         with Containers().connected() as client:
             if not client.images(IMAGE):
-                pytest.skip(f"no image {IMAGE}: docker build -t {IMAGE} worker")
+                pytest.skip(f"no image {IMAGE}: make services (or docker build -t {IMAGE} worker)")
             yield client
     except WorkerUnavailable as error:
-        pytest.skip(f"{error} (apt-get install docker.io)")
+        pytest.skip(f"{error} (for the tests: make services)")
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""Real services for all tests; `make services` starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services import docker_service, postgres_service, redis_service
+from tests.services.running import address_of, new_database, own_redis
+from tests.services.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]  # pytest finds hooks by these names here
+
+
+def _needed(title: str, address: str | None, variable: str) -> str:
+    if address is None:
+        pytest.skip(f"{title} does not run: make services (or set {variable})")
+    return address
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> str:
+    """The address of a PostgreSQL server where tests may make databases, for libpq."""
+    return _needed("PostgreSQL", address_of("postgres", postgres_service.VARIABLE), postgres_service.VARIABLE)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The address of an empty PostgreSQL database of the test's own, in SQLAlchemy's form with psycopg."""
+    with new_database(postgres_server) as url:
+        yield url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> str:
+    """The address of a Redis server where tests may take databases: all but the first one."""
+    return _needed("Redis", address_of("redis", redis_service.VARIABLE), redis_service.VARIABLE)
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> Iterator[str]:
+    """The address of an empty Redis database of the test's own."""
+    with own_redis(redis_server) as url:
+        yield url
+
+
+@pytest.fixture
+def docker_host(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of Docker, which DOCKER_HOST names for the length of the test; it need not answer."""
+    address = address_of("docker", docker_service.VARIABLE)
+    if address is not None:
+        monkeypatch.setenv(docker_service.VARIABLE, address)
+    return os.environ.get(docker_service.VARIABLE, f"{docker_service.UNIX}{docker_service.DEFAULT}")

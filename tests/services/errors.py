@@ -1,0 +1,22 @@
+"""What a service that cannot be started says, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ServiceFailed(Exception):
+    """A service could not be installed, started or stopped; the text says why and names the remedy."""
+
+
+def missing(what: str, *packages: str) -> ServiceFailed:
+    """Return the error for a program that is not installed."""
+    return ServiceFailed(f"{what} is not installed: apt-get install --no-install-recommends {' '.join(packages)}")
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the end of a log, for an error text; nothing if there is no log."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""

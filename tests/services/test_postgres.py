@@ -1,0 +1,92 @@
+"""A private PostgreSQL cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.services.errors import ServiceFailed
+from tests.services.packages import packages_missing
+from tests.services.ports import free_port
+from tests.services.postgres import PostgresCluster
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[PostgresCluster]:
+    """A cluster that runs, in a folder that its user cannot reach."""
+    if packages_missing(["initdb"]):
+        pytest.skip("PostgreSQL is not installed: make services")
+    cluster = PostgresCluster(tmp_path / "cluster", free_port())
+    cluster.create()
+    cluster.start()
+    yield cluster
+    cluster.remove()
+
+
+def rows(cluster: PostgresCluster, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(cluster.url("own")) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_what_was_committed_survives_a_kill_and_the_address_stays(cluster: PostgresCluster) -> None:
+    cluster.create_database("own")
+    address = cluster.url("own")
+    with psycopg.connect(address) as connection:
+        connection.execute("create table numbers (number int)")
+        connection.execute("insert into numbers values (1)")
+        connection.commit()
+        connection.execute("insert into numbers values (2)")
+        cluster.kill()
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+    assert cluster.process is None
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(address)
+    cluster.start()
+    assert cluster.url("own") == address
+    assert rows(cluster, "select number from numbers") == [(1,)]
+
+
+def test_it_is_started_once_and_stopped_once(cluster: PostgresCluster, tmp_path: Path) -> None:
+    first = cluster.pid
+    cluster.start()
+    assert cluster.pid == first is not None
+    cluster.stop("immediate")
+    cluster.stop()
+    cluster.kill()
+    assert cluster.pid is None
+    again = PostgresCluster(tmp_path / "cluster", free_port())  # another object, at another address
+    again.start()
+    with psycopg.connect(again.url()) as connection:
+        assert connection.info.status is psycopg.pq.ConnStatus.OK
+
+
+def test_nobody_gets_in_without_the_password(cluster: PostgresCluster) -> None:
+    user, host = cluster.url().rsplit("@")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(f"{user.rpartition(':')[0]}:wrong@{host}")
+
+
+def test_nothing_of_it_is_left(cluster: PostgresCluster, tmp_path: Path) -> None:
+    place, process = (tmp_path / "cluster").resolve(), cluster.process
+    assert place.is_dir()
+    assert process is not None
+    cluster.remove()
+    assert not place.exists()
+    assert list(tmp_path.iterdir()) == []
+    assert not process.lives
+
+
+def test_an_error_says_what_the_server_said(cluster: PostgresCluster, tmp_path: Path) -> None:
+    taken = int(cluster.url().rpartition(":")[2].partition("/")[0])
+    other = PostgresCluster(tmp_path / "other", taken)
+    other.create()
+    try:
+        with pytest.raises(ServiceFailed, match=r"(?s)pg_ctl failed.*Address already in use"):
+            other.start()
+    finally:
+        other.remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["cluster"]
