@@ -32,6 +32,7 @@ class Lifecycle:
         self.router = given.router
         self.engine = given.engine
         self.is_running = False
+        self.is_draining = False
         self._is_started = False  # and not stopped since; not running yet if it is to become an owner anew
         self._is_starting = False
         self._is_stopping = False
@@ -101,6 +102,7 @@ class Lifecycle:
             await self._given.journal.close()  # somebody may have read from it since
             return
         self.is_running, self._is_started, self._is_stopping = False, False, True
+        self.is_draining = False
         if self._rejoining is not None:
             self._rejoining.cancel()  # it waits for its next try, or for this
         parts = self._parts
@@ -116,6 +118,36 @@ class Lifecycle:
             steps.push_async_callback(parts.progress.settle_down)
             steps.push_async_callback(drain, parts.dispatcher, self.config.drain_seconds)
             steps.push_async_callback(parts.services.stop)
+
+    async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Run nothing more here until `resume`: hand waiting tasks to other orchestrators, and let running ones end.
+
+        Until then submitting raises OrchestratorStopped; reading, waiting and cancelling go on. For an upgrade, drain
+        and then stop. Raises TimeoutError after `timeout` seconds, still draining, and OrchestratorStopped if it is not
+        running.
+        """
+        self.is_draining = True
+        try:
+            parts = await self._ready(may_start=False)
+        except OrchestratorStopped:
+            self.is_draining = False
+            raise
+        parts.ownership.is_draining = True
+        parts.dispatcher.hold()
+        parts.services.want_claim()  # which tells the others that nothing can be run here
+        async with asyncio.timeout(timeout):
+            await parts.progress.hand_over_waiting()
+            while parts is self._parts and parts.dispatcher.unsettled:
+                await asyncio.wait(set(parts.dispatcher.unsettled), return_when=asyncio.FIRST_COMPLETED)
+                await parts.progress.hand_over_waiting()
+
+    async def resume(self) -> None:
+        """Run tasks again after `drain`."""
+        self.is_draining = False
+        parts = await self._ready(may_start=False)
+        parts.ownership.is_draining = False
+        parts.dispatcher.resume()
+        parts.workers_changed()
 
     async def _stop_workers(self) -> None:
         workers = self.worker_registry.get_all_workers()
@@ -180,6 +212,7 @@ class Lifecycle:
         await parts.services.stop()
         await drain(parts.dispatcher, 0)
         self._parts = fresh = self._assembled()
+        fresh.ownership.is_draining = self.is_draining
         fresh.live.inherit(parts.live)
         for state in parts.progress.batches:
             fresh.progress.batches.add(state)
@@ -194,7 +227,8 @@ class Lifecycle:
             await _leave(fresh)
             return False
         self.is_running = True
-        fresh.dispatcher.resume()
+        if not self.is_draining:
+            fresh.dispatcher.resume()
         fresh.services.start()
         return True
 

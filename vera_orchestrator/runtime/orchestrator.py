@@ -17,11 +17,13 @@ from vera_orchestrator.errors import (
     JournalUnavailable,
     LeaseLost,
     NotFound,
+    OrchestratorStopped,
 )
 from vera_orchestrator.journal.base import HistoryQuery
 from vera_orchestrator.models import Hook, ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.lifecycle import Lifecycle
+from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.status import metrics_of, recording_of
 from vera_orchestrator.runtime.submission import BatchOptions
@@ -44,13 +46,20 @@ class Orchestrator(Lifecycle):
         first, unless `auto_start` is off. Raises InvalidPayload, InvalidValue, UnknownDependency, QueueFull,
         DuplicateTaskId, IdempotencyConflict or JournalUnavailable. A failed task raises nothing: its result says so.
         """
-        parts = await self._ready()
+        parts = await self._taking()
         try:
             accepted = await parts.submission.task(task)
         except LeaseLost:
             parts = await self._reborn(parts)
             accepted = await parts.submission.task(task)
         return await parts.submission.result(accepted) if wait else accepted.task_id
+
+    async def _taking(self) -> Parts:
+        if self.is_draining:
+            raise OrchestratorStopped(
+                "the orchestrator is being drained.", remedy="Submit to another one, or call resume() on this one."
+            )
+        return await self._ready()
 
     async def submit_stream(self, task: Task) -> AsyncIterator[StreamChunk]:
         """Accept a task and yield its result in chunks, the last of which holds the whole of it.
@@ -197,7 +206,7 @@ class Orchestrator(Lifecycle):
         does (DuplicateTaskId also if a batch with this id has not ended), and CyclicDependency; then nothing was
         accepted.
         """
-        parts = await self._ready()
+        parts = await self._taking()
         options = BatchOptions(execute_parallel=execute_parallel, fail_fast=fail_fast, name=name)
         with self._only_batch(batch_id):
             await self._check_batch_id(batch_id)
@@ -321,6 +330,7 @@ class Orchestrator(Lifecycle):
         """Return the wire form of how the orchestrator stands."""
         return {
             "is_running": self.is_running,
+            "is_draining": self.is_draining,
             "uptime_seconds": time.time() - self._started_at if self.is_running and self._started_at else 0.0,
             "metrics": self.metrics,
             "workers": self.worker_registry.get_statistics(),

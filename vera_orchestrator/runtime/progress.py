@@ -292,6 +292,17 @@ class Progress:
             self._live.foreign_waiters.setdefault(entry.key, []).extend(entry.waiters)
         self.look_elsewhere()
 
+    async def hand_over_waiting(self) -> None:
+        """Give up all tasks that do not run, for others to run; raises JournalUnavailable."""
+        waiting = [entry for entry in self._live if entry not in self.dispatcher.active and not entry.final]
+        if not waiting:
+            return
+        await self._journal.give_up({entry.key: entry.fence for entry in waiting})
+        for entry in waiting:
+            if not entry.final:
+                self.dispatcher.withdraw(entry)
+                self.hand_over(entry)
+
     def _let_go(self, entry: Entry) -> None:
         self._live.drop(entry)
         for upstream in entry.after:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from vera_orchestrator.journal.base import HistoryQuery, Journal, TaskRow
 from vera_orchestrator.models import ParallelBatch, Task
@@ -33,7 +34,8 @@ class Reading:
         """Return a batch with all of its tasks, or None."""
         state = parts.progress.batches.find(batch_id)
         if state is not None:
-            return live_batch(state)
+            elsewhere = [key for key in state.open if parts.live.get(key) is None]
+            return live_batch(state, await self._journal.rows(elsewhere) if elsewhere else {})
         row = await self._journal.batch(batch_id)
         if row is None:
             return None
@@ -57,9 +59,12 @@ class Reading:
         return [shown(row) for row in self._journal.history(query)]
 
 
-def live_batch(state: BatchState) -> ParallelBatch:
-    """Return a batch that goes on, as it stands."""
-    tasks = [dataclasses.replace(task, payload=mask(task.payload)) for task in state.tasks.values()]
+def live_batch(state: BatchState, elsewhere: Mapping[int, TaskRow]) -> ParallelBatch:
+    """Return a batch that goes on, as it stands; of tasks that another owner has the rows say more."""
+    tasks = [
+        shown(elsewhere[key]) if key in elsewhere else dataclasses.replace(task, payload=mask(task.payload))
+        for key, task in state.tasks.items()
+    ]
     return dataclasses.replace(state.batch, tasks=tasks, status=batch_status(tasks))
 
 

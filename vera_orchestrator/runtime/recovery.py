@@ -188,13 +188,13 @@ class Recovery:
         await self.heed_cancellations()  # what has become this owner's meanwhile
         return len(claimed) + asked
 
-    async def end_forgotten_batches(self) -> None:
+    async def end_forgotten_batches(self, *, older_than: float = FORGOTTEN_SECONDS) -> None:
         """Note the end of batches whose owner died after the last of their tasks and before it could."""
         for row in await self._journal.forgotten_batches(limit=CLAIM_LIMIT):
             if self._progress.batches.get(row.key) is None:
                 tasks = await self._journal.batch_tasks(row.key)
                 ended = max((one.completed_at or 0.0 for one in tasks), default=row.submitted_at)
-                if time.time() - ended > FORGOTTEN_SECONDS:  # else its owner is about to do so
+                if time.time() - ended > older_than:  # else its owner is about to do so
                     await self._journal.batch_ended(row.key, status_of(one.status for one in tasks), ended)
 
     async def _take_charge(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:

@@ -1,0 +1,62 @@
+"""What happens to tasks while the journal cannot be reached for a moment, and to one that finds itself given up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.conftest import Make
+from tests.support import Scripted, orchestrator, run, soon, until
+from vera_orchestrator.errors import JournalUnavailable
+from vera_orchestrator.journal.memory import MemoryJournal
+from vera_orchestrator.models import Task
+
+
+class Unmarked(MemoryJournal):
+    """Cannot write the next `refusals` marks that a task runs."""
+
+    refusals = 1
+
+    def started(self, key: int, fence: int, **more: Any) -> Awaitable[bool]:
+        if not self.refusals:
+            return super().started(key, fence, **more)
+        self.refusals -= 1
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        future.set_exception(JournalUnavailable("the connection was refused"))
+        return future
+
+
+async def test_a_task_that_may_not_run_twice_waits_for_its_mark_while_the_journal_is_away(tmp_path: Path) -> None:
+    worker = Scripted()
+    async with orchestrator(tmp_path, worker, journal=Unmarked()) as one:
+        assert (await run(one, Task(id="once", max_retries=0))).success
+    assert worker.ran == ["once"]
+
+
+async def test_a_mark_that_could_not_be_written_is_no_error_that_nobody_takes(tmp_path: Path) -> None:
+    """Found by seed 5 on PostgreSQL: asyncio reported a future's exception that was never retrieved."""
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    async with orchestrator(tmp_path, Scripted(), journal=Unmarked()) as one:
+        assert (await run(one, Task())).success
+    gc.collect()
+    assert unhandled == []
+
+
+async def test_one_that_finds_itself_given_up_at_a_look_at_others_begins_anew_at_once(
+    make_on_disk: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Found by seed 4 on PostgreSQL: it logged a traceback, and went on as nobody until the next renewal."""
+    one = await make_on_disk(Scripted(), lease_renew_seconds=3_600)
+    parts = one._parts  # pyright: ignore[reportPrivateUsage]
+    await one._given.journal.remove_owner(parts.ownership.number)  # pyright: ignore[reportPrivateUsage]
+    parts.services.want_claim()
+    await until(lambda: one._parts is not parts and one.is_running)  # pyright: ignore[reportPrivateUsage]
+    assert (await soon(one.submit_task(Task(id="t")))) == "t"
+    assert [entry for entry in caplog.records if entry.levelno >= logging.ERROR] == []
