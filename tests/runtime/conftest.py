@@ -39,8 +39,15 @@ async def make(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
         yield start
 
 
+@pytest.fixture
+async def make_on_disk(tmp_path: Path) -> AsyncIterator[Make]:
+    """Makes started orchestrators, all of them on one SQLite journal."""
+    async with maker(tmp_path / "state") as start:
+        yield start
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def make_on_disk(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+async def make_shared(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     """Makes started orchestrators, all of them on one journal that processes may share."""
     settings = {"database_url": request.getfixturevalue("postgres_url")} if request.param == "postgresql" else {}
     async with maker(tmp_path / "state", **settings) as start:

@@ -20,9 +20,9 @@ def journal_of(one: Orchestrator) -> Journal:
     return one._given.journal  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_a_running_task_is_cancelled_through_another(make_on_disk: Make) -> None:
+async def test_a_running_task_is_cancelled_through_another(make_shared: Make) -> None:
     gate = Gate()
-    owner, other = await make_on_disk(gate), await make_on_disk()
+    owner, other = await make_shared(gate), await make_shared()
     await owner.submit_task(Task(id="t"))
     await gate.next()
 
@@ -35,9 +35,9 @@ async def test_a_running_task_is_cancelled_through_another(make_on_disk: Make) -
     assert not await other.cancel_task("t")
 
 
-async def test_a_waiting_task_is_cancelled_through_another(make_on_disk: Make) -> None:
+async def test_a_waiting_task_is_cancelled_through_another(make_shared: Make) -> None:
     gate = Gate(slots=1)
-    owner, other = await make_on_disk(gate), await make_on_disk()
+    owner, other = await make_shared(gate), await make_shared()
     await owner.submit_task(Task(id="first"))
     await gate.next()
     await owner.submit_task(Task(id="second"))
@@ -49,9 +49,9 @@ async def test_a_waiting_task_is_cancelled_through_another(make_on_disk: Make) -
     assert (await soon(other.wait_for("first"))).success
 
 
-async def test_a_batch_is_cancelled_through_another_wherever_its_tasks_are(make_on_disk: Make) -> None:
+async def test_a_batch_is_cancelled_through_another_wherever_its_tasks_are(make_shared: Make) -> None:
     ours, theirs = Gate(worker_id="x", capabilities=["x"]), Gate(worker_id="y", capabilities=["y"])
-    one, two, third = await make_on_disk(ours), await make_on_disk(theirs), await make_on_disk()
+    one, two, third = await make_shared(ours), await make_shared(theirs), await make_shared()
     tasks = [Task(id="a", requirements=needs("x")), Task(id="b", requirements=needs("y"))]
     batch_id = await one.submit_batch(tasks)
     await asyncio.gather(ours.next(), theirs.next())
@@ -64,15 +64,15 @@ async def test_a_batch_is_cancelled_through_another_wherever_its_tasks_are(make_
     assert batch is not None and [task.status for task in batch.tasks] == [TaskStatus.CANCELLED] * 2
 
 
-async def test_fail_fast_reaches_tasks_that_another_runs(make_on_disk: Make) -> None:
+async def test_fail_fast_reaches_tasks_that_another_runs(make_shared: Make) -> None:
     gate = Gate(worker_id="y", capabilities=["y"])
 
     async def fail_once_the_other_runs(task: Task) -> TaskResult:
         await gate.next()
         raise RuntimeError(f"boom in {task.id}")
 
-    one = await make_on_disk(Scripted(fail_once_the_other_runs, worker_id="x", capabilities=["x"]))
-    await make_on_disk(gate)
+    one = await make_shared(Scripted(fail_once_the_other_runs, worker_id="x", capabilities=["x"]))
+    await make_shared(gate)
     far, near = Task(id="far", requirements=needs("y")), Task(id="near", requirements=needs("x"), max_retries=0)
 
     results = asyncio.create_task(run_batch(one, [far, near], fail_fast=True))
@@ -81,28 +81,28 @@ async def test_fail_fast_reaches_tasks_that_another_runs(make_on_disk: Make) -> 
     assert far.status is TaskStatus.CANCELLED
 
 
-async def test_a_cancellation_outlives_the_owner_it_was_meant_for(make_on_disk: Make) -> None:
+async def test_a_cancellation_outlives_the_owner_it_was_meant_for(make_shared: Make) -> None:
     gate = Gate(worker_id="x", capabilities=["x"])
-    owner, other = await make_on_disk(gate), await make_on_disk()
+    owner, other = await make_shared(gate), await make_shared()
     await owner.submit_task(Task(id="t", requirements=needs("x")))
     await gate.next()
     await owner._parts.services.stop()  # pyright: ignore[reportPrivateUsage]  # it hears nothing any more
     assert await other.cancel_task("t")
     await journal_of(other).remove_owner(owner._parts.ownership.number)  # pyright: ignore[reportPrivateUsage]
 
-    heir = await make_on_disk(Scripted(worker_id="x", capabilities=["x"]))
+    heir = await make_shared(Scripted(worker_id="x", capabilities=["x"]))
 
     assert not (await soon(heir.wait_for("t"))).success
 
 
-async def test_a_drained_one_runs_nothing_more_and_the_others_go_on(make_on_disk: Make) -> None:
+async def test_a_drained_one_runs_nothing_more_and_the_others_go_on(make_shared: Make) -> None:
     gate, heir = Gate(worker_id="old", slots=1), Scripted(worker_id="new")
-    old = await make_on_disk(gate)
+    old = await make_shared(gate)
     await old.submit_task(Task(id="running"))
     await gate.next()
     waiting = asyncio.create_task(run(old, Task(id="waiting", payload={"data": 1})))
     await until(lambda: old._parts.live.find("waiting") is not None)  # pyright: ignore[reportPrivateUsage]
-    new = await make_on_disk(heir)
+    new = await make_shared(heir)
 
     draining = asyncio.create_task(old.drain())
     result = await soon(waiting)
@@ -117,8 +117,8 @@ async def test_a_drained_one_runs_nothing_more_and_the_others_go_on(make_on_disk
     assert old.get_status()["is_draining"]
 
 
-async def test_a_drained_one_takes_up_its_work_again(make_on_disk: Make) -> None:
-    one = await make_on_disk(Scripted())
+async def test_a_drained_one_takes_up_its_work_again(make_shared: Make) -> None:
+    one = await make_shared(Scripted())
     await one.drain()
 
     await one.resume()
@@ -126,9 +126,9 @@ async def test_a_drained_one_takes_up_its_work_again(make_on_disk: Make) -> None
     assert (await run(one, Task(payload={"data": 2}))).data == 2
 
 
-async def test_draining_gives_up_waiting_after_its_time(make_on_disk: Make) -> None:
+async def test_draining_gives_up_waiting_after_its_time(make_shared: Make) -> None:
     gate = Gate()
-    one = await make_on_disk(gate)
+    one = await make_shared(gate)
     await one.submit_task(Task(id="long"))
     await gate.next()
 
@@ -139,20 +139,20 @@ async def test_draining_gives_up_waiting_after_its_time(make_on_disk: Make) -> N
     assert (await soon(one.wait_for("long"))).success
 
 
-async def test_a_task_goes_to_another_whose_worker_can_be_reached(make_on_disk: Make) -> None:
+async def test_a_task_goes_to_another_whose_worker_can_be_reached(make_shared: Make) -> None:
     away, here = Scripted(worker_id="away", capabilities=["x"]), Scripted(worker_id="here", capabilities=["x"])
-    one = await make_on_disk(away, unavailable_wait_seconds=0.1)
+    one = await make_shared(away, unavailable_wait_seconds=0.1)
     away.status = WorkerStatus.OFFLINE
     one.worker_registry.changed()
-    await make_on_disk(here)
+    await make_shared(here)
 
     assert (await run(one, Task(requirements=needs("x")))).worker_id == "here"
 
 
 async def test_what_was_written_but_never_acknowledged_is_run_all_the_same(
-    make_on_disk: Make, monkeypatch: pytest.MonkeyPatch
+    make_shared: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = await make_on_disk(Scripted(echo))
+    one = await make_shared(Scripted(echo))
     journal = journal_of(one)
     add = journal.add
 
@@ -169,10 +169,10 @@ async def test_what_was_written_but_never_acknowledged_is_run_all_the_same(
 
 
 async def test_what_was_claimed_but_never_acknowledged_is_run_all_the_same(
-    make_on_disk: Make, monkeypatch: pytest.MonkeyPatch
+    make_shared: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = await make_on_disk(Scripted(worker_id="x", capabilities=["x"]))
-    other = await make_on_disk(Scripted(worker_id="y", capabilities=["y"]))
+    one = await make_shared(Scripted(worker_id="x", capabilities=["x"]))
+    other = await make_shared(Scripted(worker_id="y", capabilities=["y"]))
     journal = journal_of(other)
     claim = journal.claim
 
@@ -186,8 +186,8 @@ async def test_what_was_claimed_but_never_acknowledged_is_run_all_the_same(
     assert (await run(one, Task(requirements=needs("y")))).worker_id == "y"
 
 
-async def test_a_batch_whose_end_nobody_wrote_is_ended_by_the_next_round_of_retention(make_on_disk: Make) -> None:
-    one = await make_on_disk(Scripted())
+async def test_a_batch_whose_end_nobody_wrote_is_ended_by_the_next_round_of_retention(make_shared: Make) -> None:
+    one = await make_shared(Scripted())
     batch_id = str(await one.submit_batch([Task(), Task()]))
     await soon(one.wait_for_batch(batch_id))
     journal = journal_of(one)

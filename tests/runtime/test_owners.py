@@ -36,10 +36,10 @@ async def until_noted_as_running(one: Orchestrator, task_id: str) -> None:
             pass
 
 
-async def test_a_task_that_only_another_can_run_is_run_there_and_waited_for_here(make_on_disk: Make) -> None:
+async def test_a_task_that_only_another_can_run_is_run_there_and_waited_for_here(make_shared: Make) -> None:
     theirs = Scripted(worker_id="theirs", capabilities=["theirs"])
-    first = await make_on_disk(theirs)
-    second = await make_on_disk(Scripted(worker_id="ours", capabilities=["ours"]))
+    first = await make_shared(theirs)
+    second = await make_shared(Scripted(worker_id="ours", capabilities=["ours"]))
     task = Task(requirements=needs("theirs"), payload={"data": 1})
     result = await run(second, task)
     assert (result.data, result.worker_id) == (1, "theirs")
@@ -48,15 +48,15 @@ async def test_a_task_that_only_another_can_run_is_run_there_and_waited_for_here
     assert first.metrics["tasks_completed"] == 1
 
 
-async def test_it_is_run_there_whichever_of_them_was_started_first(make_on_disk: Make) -> None:
-    first = await make_on_disk(Scripted(worker_id="ours", capabilities=["ours"]))
-    await make_on_disk(Scripted(worker_id="theirs", capabilities=["theirs"]))
+async def test_it_is_run_there_whichever_of_them_was_started_first(make_shared: Make) -> None:
+    first = await make_shared(Scripted(worker_id="ours", capabilities=["ours"]))
+    await make_shared(Scripted(worker_id="theirs", capabilities=["theirs"]))
     assert (await run(first, Task(requirements=needs("theirs")))).worker_id == "theirs"
 
 
-async def test_a_batch_may_be_run_by_several_together(make_on_disk: Make) -> None:
-    one = await make_on_disk(Scripted(worker_id="x", capabilities=["x"]))
-    await make_on_disk(Scripted(worker_id="y", capabilities=["y"]))
+async def test_a_batch_may_be_run_by_several_together(make_shared: Make) -> None:
+    one = await make_shared(Scripted(worker_id="x", capabilities=["x"]))
+    await make_shared(Scripted(worker_id="y", capabilities=["y"]))
     tasks = [
         Task(id="a", requirements=needs("x"), payload={"data": [1]}),
         Task(id="b", requirements=needs("y"), payload={"data": "{a}"}, depends_on=["a"]),
@@ -66,17 +66,17 @@ async def test_a_batch_may_be_run_by_several_together(make_on_disk: Make) -> Non
     assert [(result.data, result.worker_id) for result in results] == [([1], "x"), ([1], "y"), ([1], "x")]
 
 
-async def test_hooks_are_called_for_a_task_that_was_run_elsewhere(make_on_disk: Make) -> None:
-    await make_on_disk(Scripted(worker_id="theirs", capabilities=["theirs"]))
-    one = await make_on_disk()
+async def test_hooks_are_called_for_a_task_that_was_run_elsewhere(make_shared: Make) -> None:
+    await make_shared(Scripted(worker_id="theirs", capabilities=["theirs"]))
+    one = await make_shared()
     told: list[Any] = []
     await run(one, Task(requirements=needs("theirs"), on_complete=told.append))
     assert [result.success for result in told] == [True]
 
 
-async def test_a_task_can_be_waited_for_and_read_anywhere(make_on_disk: Make) -> None:
+async def test_a_task_can_be_waited_for_and_read_anywhere(make_shared: Make) -> None:
     gate = Gate()
-    one, two = await make_on_disk(gate), await make_on_disk()
+    one, two = await make_shared(gate), await make_shared()
     await one.submit_task(Task(id="t", payload={"data": 1}))
     await gate.next()
     await until_noted_as_running(one, "t")
@@ -86,7 +86,7 @@ async def test_a_task_can_be_waited_for_and_read_anywhere(make_on_disk: Make) ->
     assert (await soon(two.wait_for("t"))).data == 1
 
 
-async def test_the_tasks_of_a_dead_one_are_taken_over_with_one_attempt_used(make_on_disk: Make, tmp_path: Path) -> None:
+async def test_the_tasks_of_a_dead_one_are_taken_over_with_one_attempt_used(make_shared: Make, tmp_path: Path) -> None:
     gate, heir = Gate(worker_id="w", slots=1), Scripted(worker_id="w")
     dead = orchestrator(tmp_path / "state", gate)
     await soon(dead.start())
@@ -96,7 +96,7 @@ async def test_the_tasks_of_a_dead_one_are_taken_over_with_one_attempt_used(make
     await gate.next()
     await until_noted_as_running(dead, "ran")
     await abandon(dead)
-    living = await make_on_disk(heir)
+    living = await make_shared(heir)
     assert (await soon(living.wait_for("ran"))).data == 1
     assert (await soon(living.wait_for("waited"))).success
     assert (await soon(living.wait_for("once"))).success
@@ -104,7 +104,7 @@ async def test_the_tasks_of_a_dead_one_are_taken_over_with_one_attempt_used(make
     assert counts == {"ran": 1, "waited": 0, "once": 0}
 
 
-async def test_a_task_that_may_not_run_twice_fails_when_its_process_dies(make_on_disk: Make, tmp_path: Path) -> None:
+async def test_a_task_that_may_not_run_twice_fails_when_its_process_dies(make_shared: Make, tmp_path: Path) -> None:
     gate = Gate()
     dead = orchestrator(tmp_path / "state", gate)
     await soon(dead.start())
@@ -112,7 +112,7 @@ async def test_a_task_that_may_not_run_twice_fails_when_its_process_dies(make_on
     await gate.next()
     await abandon(dead)
     heir = Scripted()
-    living = await make_on_disk(heir)
+    living = await make_shared(heir)
     result = await soon(living.wait_for("t"))
     assert (result.success, result.error_type) == (False, "TaskInterrupted")
     assert heir.ran == []
@@ -140,8 +140,8 @@ async def test_a_task_that_kills_every_process_it_runs_in_is_not_tried_for_ever(
     await soon(one.stop())
 
 
-async def test_the_living_take_over_from_one_that_dies_beside_them(make_on_disk: Make, tmp_path: Path) -> None:
-    living = await make_on_disk(Scripted(worker_id="a"))
+async def test_the_living_take_over_from_one_that_dies_beside_them(make_shared: Make, tmp_path: Path) -> None:
+    living = await make_shared(Scripted(worker_id="a"))
     gate = Gate(worker_id="b")
     dead = orchestrator(tmp_path / "state", gate)
     await soon(dead.start())
@@ -151,9 +151,9 @@ async def test_the_living_take_over_from_one_that_dies_beside_them(make_on_disk:
     assert (await soon(living.wait_for("t"))).worker_id == "a"
 
 
-async def test_one_that_was_given_up_for_dead_begins_anew_and_loses_nothing(make_on_disk: Make) -> None:
+async def test_one_that_was_given_up_for_dead_begins_anew_and_loses_nothing(make_shared: Make) -> None:
     gate = Gate()
-    one = await make_on_disk(gate)
+    one = await make_shared(gate)
     parts = one._parts  # pyright: ignore[reportPrivateUsage]
     single = Task(id="t", payload={"data": 1})
     batch = [Task(id="a", payload={"data": 2}), Task(id="b", depends_on=["a"], payload={"data": "{a}"})]
@@ -171,8 +171,8 @@ async def test_one_that_was_given_up_for_dead_begins_anew_and_loses_nothing(make
     assert [task.status for task in (single, *batch)] == [TaskStatus.COMPLETED] * 3
 
 
-async def test_who_submits_to_one_that_was_given_up_for_dead_notices_nothing(make_on_disk: Make) -> None:
-    one = await make_on_disk(Scripted(), lease_renew_seconds=3_600)
+async def test_who_submits_to_one_that_was_given_up_for_dead_notices_nothing(make_shared: Make) -> None:
+    one = await make_shared(Scripted(), lease_renew_seconds=3_600)
     for _ in range(2):
         await one._given.journal.remove_owner(one._parts.ownership.number)  # pyright: ignore[reportPrivateUsage]
         results = await soon(asyncio.gather(*(run(one, Task(payload={"data": number})) for number in range(5))))
@@ -220,10 +220,10 @@ async def test_a_recovered_task_that_waits_for_its_worker_can_be_cancelled(make:
     assert (await soon(one.wait_for("t"))).error_type == "TaskCancelled"
 
 
-async def test_leaving_frees_the_place_for_others_at_once(make_on_disk: Make, tmp_path: Path) -> None:
+async def test_leaving_frees_the_place_for_others_at_once(make_shared: Make, tmp_path: Path) -> None:
     gate = Gate(worker_id="w")
-    one = await make_on_disk(gate)
-    two = await make_on_disk(Scripted(worker_id="v"))
+    one = await make_shared(gate)
+    two = await make_shared(Scripted(worker_id="v"))
     await one.submit_task(Task(id="t"))
     await gate.next()
     began = time.monotonic()
