@@ -58,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _apply(config: OrchestratorConfig, pools: Sequence[str]) -> None:
-    embedded = EmbeddedServer(
-        config.home, retention_days=config.prefect_retention_days, start_seconds=config.prefect_start_seconds
-    )
+    embedded = EmbeddedServer.of(config)
     try:
         connection = await connect(config, embedded)
         sys.stdout.write(f"Prefect server: {connection.api_url}\n")

@@ -86,7 +86,7 @@ async def run(console: Console, home: Path, *, keep: bool) -> int:
     """Run the main job with its state in `home`; return the exit status."""
     with_code = await asyncio.to_thread(has_sandbox, console)
     console.print(f"State folder: {home}. Starting the Prefect server (the first time takes some seconds).")
-    server = EmbeddedServer(home, retention_days=7, start_seconds=60)
+    server = EmbeddedServer.of(OrchestratorConfig(home=home, prefect="embedded"))
     address = await server.acquire()
     os.environ[f"VERA_SECRET_{SECRET.upper()}"] = basic_auth(address)
     config = OrchestratorConfig(

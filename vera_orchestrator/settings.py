@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from vera_orchestrator.errors import InvalidValue
@@ -36,6 +39,13 @@ class KeyMode(StrEnum):
 
     AUTO = "auto"
     ALWAYS = "always"
+
+
+_ADDRESSES: Mapping[str, tuple[str, str]] = {
+    "prefect_database_url": (r"postgres(ql)?(\+\w+)?", "postgresql://user:password@host:5432/database"),
+    "prefect_redis_url": (r"rediss?(\+sentinel)?", "redis://:password@host:6379/0"),
+}
+"""The scheme, and how such a URL looks."""
 
 
 class OrchestratorConfig(BaseSettings):
@@ -88,6 +98,25 @@ class OrchestratorConfig(BaseSettings):
     )
     prefect_start_seconds: float = Field(60, gt=0, description="Seconds to wait for the embedded Prefect server.")
     prefect_limits_seconds: float = Field(5, gt=0, le=10, description="Seconds between two reads of Prefect's limits.")
+    prefect_database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL URL, postgresql://user:password@host:5432/database, for the embedded server's tables,"
+        " which several hosts may share. None: SQLite in `home`.",
+    )
+    prefect_redis_url: SecretStr | None = Field(
+        None,
+        description="Redis URL, redis://host:6379/0, that embedded servers need when several share a database.",
+    )
+    prefect_encryption_key: SecretStr | None = Field(
+        None,
+        description="Fernet key of the embedded server's blocks, the same for all servers that share a database. None:"
+        " the one in `home`/prefect/encryption-key.",
+    )
+    prefect_auth_string: SecretStr | None = Field(
+        None,
+        description="user:password that the embedded server asks for, the same for all behind one address. None: the"
+        " one in `home`/prefect/auth.",
+    )
     prefect_retention_days: int = Field(7, ge=1, description="Days the embedded server keeps events and runs.")
     own_run_rate: float = Field(20, ge=0, description="Tasks of a type per second up to which each has its own run.")
     carrier_seconds: float = Field(0.2, gt=0, description="Seconds that a carrier run takes in tasks.")
@@ -137,6 +166,29 @@ class OrchestratorConfig(BaseSettings):
     def _from_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("prefect_database_url", "prefect_redis_url")
+    @classmethod
+    def _address(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is not None:
+            _check_address(url.get_secret_value(), *_ADDRESSES[str(info.field_name)])
+        if url is not None and info.field_name == "prefect_redis_url" and not info.data.get("prefect_database_url"):
+            raise ValueError("it is of use only to servers that share a database, and prefect_database_url is not set")
+        return url
+
+    @field_validator("prefect_encryption_key")
+    @classmethod
+    def _fernet_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not re.fullmatch("[A-Za-z0-9_-]{43}=", key.get_secret_value()):
+            raise ValueError("a Fernet key is 32 bytes in URL-safe base64")
+        return key
+
+    @field_validator("prefect_auth_string")
+    @classmethod
+    def _user_and_password(cls, auth: SecretStr | None) -> SecretStr | None:
+        if auth is not None and not re.fullmatch("[!-9;-~]+:[!-~]+", auth.get_secret_value()):
+            raise ValueError("it has the form user:password, of printable ASCII characters without spaces")
+        return auth
+
     @property
     def journal_url(self) -> str:
         """The SQLAlchemy URL of the journal."""
@@ -148,6 +200,17 @@ class OrchestratorConfig(BaseSettings):
     def workspace(self) -> Path:
         """The folder that file tools may use; never one that holds the state folder."""
         return self.tools_root or self.home.parent / f"{self.home.name}-workspace"
+
+
+def _check_address(url: str, schemes: str, example: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text may hold the password
+        raise ValueError("this is no URL") from None
+    if not re.fullmatch(schemes, parts.scheme) or not parts.netloc.rpartition("@")[2] + parts.query:
+        raise ValueError(f"it has the form {example}")
+    if parts.netloc.count("@") > 1 or "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError("what is not a letter or digit in an account or password is to be written as %XX")
 
 
 def listing() -> str:

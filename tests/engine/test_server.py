@@ -14,6 +14,7 @@ import pytest
 
 from tests.engine.conftest import RunningServer
 from tests.engine.server_users import ROOT, UserProcess, Watch, state_of
+from vera_orchestrator.engine.advice import advice_for
 from vera_orchestrator.engine.locks import FileLock
 from vera_orchestrator.engine.server import EmbeddedServer, ServerAddress
 from vera_orchestrator.engine.server_folder import ServerFolder
@@ -113,6 +114,9 @@ class TestSafety:
         assert settings["auth"] == "BASIC"
         assert settings["csrf_enabled"] is True
         assert settings["api_url"] == running_server.address.api_url
+
+    async def test_there_is_nothing_to_advise(self, running_server: RunningServer) -> None:
+        assert await advice_for(running_server.address.api_url) is None
 
     def test_only_loopback_is_served(self, running_server: RunningServer) -> None:
         port = f"{state_of(running_server.home).port:04X}"

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vera_orchestrator.engine.backing import Backing
 from vera_orchestrator.engine.credentials import Credentials
 from vera_orchestrator.engine.server_folder import ServerFolder, ServerState
 from vera_orchestrator.engine.server_settings import client_settings, server_environment
 
 
-def environment(inherited: dict[str, str]) -> dict[str, str]:
+def environment(inherited: dict[str, str], backing: Backing | None = None) -> dict[str, str]:
     return server_environment(
         inherited,
         folder=ServerFolder(Path("/state/prefect")),
         state=ServerState(port=4_321),
         credentials=Credentials(auth_string="vera:x", encryption_key="k"),
         retention_days=3,
+        backing=backing or Backing(),
     )
 
 

@@ -48,12 +48,16 @@ class BatchPlan:
 
 @dataclass(kw_only=True, slots=True)
 class EngineStatus:
-    """How recording goes. `unrecorded` counts runs that could not be recorded; `reason` says why it does not go."""
+    """How recording goes. `unrecorded` counts runs that could not be recorded; `reason` says why it does not go.
+
+    `advice` says what the server lacks in safety, where that was found out.
+    """
 
     connected: bool = False
     api_url: str | None = None
     ui_url: str | None = None
     reason: str | None = None
+    advice: str | None = None
     recorded: int = 0
     unrecorded: int = 0
     limits: Mapping[str, int] = field(default_factory=dict[str, int])

@@ -27,11 +27,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """A server to use: where it is, and a context with the client's settings for it."""
+    """A server to use: where it is, and a context with the client's settings for it.
+
+    `embedded`: it is ours, and not one that the settings of Prefect name.
+    """
 
     api_url: str
     ui_url: str
     context: Context
+    embedded: bool
 
 
 async def connect(settings: OrchestratorConfig, embedded: EmbeddedServer) -> Connection:
@@ -41,14 +45,13 @@ async def connect(settings: OrchestratorConfig, embedded: EmbeddedServer) -> Con
     """
     given = get_current_settings().api.url
     if settings.prefect is PrefectMode.AUTO and given:
-        return Connection(
-            api_url=given, ui_url=get_current_settings().ui_url or given.removesuffix("/api"), context=copy_context()
-        )
+        ui_url = get_current_settings().ui_url or given.removesuffix("/api")
+        return Connection(api_url=given, ui_url=ui_url, context=copy_context(), embedded=False)
     address = await embedded.acquire()
     context = copy_context()
     # the server is on loopback without TLS; this spares reading the certificates for each of Prefect's clients, 20 ms
     context.run(_enter, {**address.client_settings, "PREFECT_API_TLS_INSECURE_SKIP_VERIFY": "true"})
-    return Connection(api_url=address.api_url, ui_url=address.ui_url, context=context)
+    return Connection(api_url=address.api_url, ui_url=address.ui_url, context=context, embedded=True)
 
 
 def _enter(variables: Mapping[str, str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,18 @@ def load_credentials(folder: Path) -> Credentials:
     )
 
 
+def given_credentials(folder: Path, *, auth_string: str | None, encryption_key: str | None) -> Credentials:
+    """Return the secrets for a server that starts: those given, and those in `folder` for what is None.
+
+    A given auth string replaces the one in the folder, where the server's clients read it. A given key does not: what
+    an earlier server wrote under the folder's own key stays readable.
+    """
+    if auth_string is not None:
+        _replace(folder / "auth", auth_string)
+    found = load_credentials(folder)
+    return Credentials(auth_string=found.auth_string, encryption_key=encryption_key or found.encryption_key)
+
+
 def _secret(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
         _create(path, make())
@@ -41,6 +54,17 @@ def _secret(path: Path, make: Callable[[], str]) -> str:
 
 def _create(path: Path, text: str) -> None:
     # A link appears at once with its whole content, and fails if another process was first: then its secret counts.
+    with _draft(path, text) as draft, suppress(FileExistsError):
+        path.hardlink_to(draft)
+
+
+def _replace(path: Path, text: str) -> None:
+    with _draft(path, text) as draft:
+        draft.replace(path)
+
+
+@contextmanager
+def _draft(path: Path, text: str) -> Generator[Path]:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -48,11 +72,9 @@ def _create(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return
+        yield draft
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
 
 
 def _new_auth_string() -> str:

@@ -13,6 +13,7 @@ from uuid import UUID
 from prefect import Flow
 from prefect import Task as PrefectTask
 
+from vera_orchestrator.engine.advice import advice_for
 from vera_orchestrator.engine.base import BatchPlan, Body, Engine, Label, Outcome
 from vera_orchestrator.engine.batches import BatchRecord
 from vera_orchestrator.engine.connection import Connection, call, connect, read_cancelled, read_limits
@@ -54,9 +55,7 @@ class PrefectEngine(Engine):
         self._settings = settings
         self._twins = {name: untagged(task) for name, task in tasks.items()}
         self._batch_flow = batch_flow
-        self._server = EmbeddedServer(
-            settings.home, retention_days=settings.prefect_retention_days, start_seconds=settings.prefect_start_seconds
-        )
+        self._server = EmbeddedServer.of(settings)
         self._connection: Connection | None = None
         self._plain = copy_context()
         self._host: Host | None = None
@@ -69,6 +68,7 @@ class PrefectEngine(Engine):
         self._openings: dict[int, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._advising: asyncio.Task[None] | None = None
         self._chatter: EngineChatter | None = None
 
     # life
@@ -100,6 +100,8 @@ class PrefectEngine(Engine):
         self.status.connected, self.status.reason = True, None
         if not self._adopt:
             self._spawn(self._end_left_open(connection))
+            if self._advising is None and not connection.embedded:
+                self._advising = asyncio.create_task(self._advise(connection), name="vera-advice")
             if moved or self._host is None or not self._host.is_open:
                 self._renew_host()
 
@@ -128,9 +130,10 @@ class PrefectEngine(Engine):
         """Close the open runs, send the last events, and let the embedded server go."""
         if self._watching is None:
             return
-        self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
-        self._watching = None
+        for task in filter(None, (self._watching, self._advising)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._watching, self._advising = None, None
         await self._say_goodbye(GOODBYE_SECONDS if self.status.connected else HASTY_GOODBYE_SECONDS)
         self._host, self._opening, self._connection = None, None, None
         self._waiting.clear()
@@ -259,6 +262,14 @@ class PrefectEngine(Engine):
             await asyncio.create_task(end_left_open(self._settings.home), context=connection.context.copy())
         except Exception as error:  # whatever Prefect's client raises; the next start or connection tries again
             logger.debug("flow runs of dead processes could not be ended: %r", error)
+
+    async def _advise(self, connection: Connection) -> None:
+        """Say once what a server of somebody's own lacks in safety; nothing waits for it."""
+        self.status.advice = await asyncio.create_task(
+            advice_for(connection.api_url), context=connection.context.copy()
+        )
+        if self.status.advice is not None:
+            logger.warning("%s", self.status.advice)
 
     # batches
 

@@ -16,12 +16,15 @@ import httpx
 
 import vera_orchestrator
 from vera_orchestrator.engine import server_log
+from vera_orchestrator.engine.backing import Backing
 from vera_orchestrator.engine.credentials import Credentials, load_credentials
 from vera_orchestrator.engine.locks import FileLock, hold_shared, is_held
+from vera_orchestrator.engine.reach import check
 from vera_orchestrator.engine.server_folder import ServerFolder, ServerState
 from vera_orchestrator.engine.server_settings import client_settings
 from vera_orchestrator.engine.supervisor import READY
 from vera_orchestrator.errors import PrefectUnavailable
+from vera_orchestrator.settings import OrchestratorConfig
 
 RETRY_SECONDS = 0.1
 
@@ -46,22 +49,36 @@ class EmbeddedServer:
     """One user's hold on the server of a state folder.
 
     The server runs while anybody holds it, is restarted when it dies, and ends after its last user has released it or
-    has died. `retention_days` counts for the user that starts it. May be used from several event loops and threads.
+    has died. `retention_days` and `backing` count for the user that starts it. May be used from several event loops
+    and threads.
     """
 
-    def __init__(self, home: Path, *, retention_days: int, start_seconds: float) -> None:
+    def __init__(
+        self, home: Path, *, retention_days: int, start_seconds: float, backing: Backing | None = None
+    ) -> None:
         self._folder = ServerFolder.of(home)
         self._retention_days = retention_days
         self._start_seconds = start_seconds
+        self._backing = backing or Backing()
         self._hold: FileLock | None = None
         self._guard = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: OrchestratorConfig) -> EmbeddedServer:
+        """Return the server that settings ask for."""
+        return cls(
+            settings.home,
+            retention_days=settings.prefect_retention_days,
+            start_seconds=settings.prefect_start_seconds,
+            backing=Backing.of(settings),
+        )
 
     async def acquire(self) -> ServerAddress:
         """Hold the server, starting it if it does not run, and return when it answers.
 
-        A further call checks that it still runs and starts it again if not. Raises PrefectUnavailable, with the end of
-        the server's log, when it cannot be started or does not answer within `start_seconds`; then nothing is held
-        that was not held before.
+        A further call checks that it still runs and starts it again if not. Raises PrefectUnavailable when the database
+        or the Redis server of `backing` cannot be used, or, with the end of the server's log, when it cannot be started
+        or does not answer within `start_seconds`; then nothing is held that was not held before.
         """
         if self._hold is not None:
             return await self._reach()
@@ -93,13 +110,25 @@ class EmbeddedServer:
         hold.release()
 
     async def _reach(self) -> ServerAddress:
+        if self._backing.database_url is not None:
+            await check(self._backing, None if self.is_running() else await asyncio.to_thread(self._encryption_key))
         try:
             async with asyncio.timeout(self._start_seconds):
                 state, credentials = await asyncio.to_thread(self._ensure_started)
                 await self._until_healthy(state)
         except TimeoutError:
             raise self._unavailable(f"The Prefect server did not answer in {self._start_seconds:g} s.") from None
+        if self._backing.database_url is not None and state.backing != str(self._backing):
+            logger.warning(
+                "the Prefect server of %s was started by a process with other settings: it runs on %s, not on %s",
+                self._folder.path.parent,
+                state.backing,
+                self._backing,
+            )
         return ServerAddress(api_url=state.api_url, auth_string=credentials.auth_string, ui_url=state.origin)
+
+    def _encryption_key(self) -> str:
+        return self._backing.encryption_key or load_credentials(self._folder.path).encryption_key
 
     def _ensure_started(self) -> tuple[ServerState, Credentials]:
         # Whoever starts a supervisor holds the lock until the state is written.
@@ -128,14 +157,14 @@ class EmbeddedServer:
                     str(self._retention_days),
                 ],
                 env=_with_this_package(dict(os.environ)),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
             ) as starter,
         ):
-            assert starter.stdout is not None
-            answer = starter.stdout.read()
+            # By the standard input: whoever lists processes sees no passwords.
+            answer, _ = starter.communicate(self._backing.to_json().encode())
         if answer != READY:
             raise self._unavailable("The Prefect server's supervisor did not start.")
 

@@ -7,14 +7,20 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vera_orchestrator.engine.backing import SQLITE
+
 HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerState:
-    """Where the server is, or was: `port` outlives the processes, so that a restart gets the same one."""
+    """Where the server is, or was: `port` outlives the processes, so that a restart gets the same one.
+
+    `backing` names what it stands on, without accounts.
+    """
 
     port: int
+    backing: str = SQLITE
     supervisor_pid: int | None = None
     server_pid: int | None = None
 

@@ -13,19 +13,31 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import nullcontext
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
+
+from vera_orchestrator.engine.backing import DRIVER
+from vera_orchestrator.engine.postgres import turn
 
 STOP_SECONDS = 3
 
 
 class PrefectServer(uvicorn.Server):
-    """A server that collects no garbage until it is up: nothing of what it loads is garbage (a tenth of the start)."""
+    """A server that collects no garbage until it is up: nothing of what it loads is garbage (a tenth of the start).
+
+    On a PostgreSQL database it starts when no other server does so.
+    """
+
+    def __init__(self, config: uvicorn.Config, database_url: str) -> None:
+        super().__init__(config)
+        self._database_url = database_url
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve."""
-        await super().startup(sockets)
+        async with turn(self._database_url) if self._database_url.startswith(DRIVER) else nullcontext():
+            await super().startup(sockets)
         gc.freeze()
         gc.enable()
 
@@ -38,7 +50,8 @@ def main(descriptor: int) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
-    api = get_current_settings().server.api
+    settings = get_current_settings().server
+    api = settings.api
     config = uvicorn.Config(
         create_app(final=True),
         log_level="warning",
@@ -47,7 +60,8 @@ def main(descriptor: int) -> None:
         ws_ping_interval=api.websocket_ping_interval,
         ws_ping_timeout=api.websocket_ping_timeout,
     )
-    server = PrefectServer(config)
+    assert settings.database.connection_url is not None
+    server = PrefectServer(config, settings.database.connection_url.get_secret_value())
     server.run(sockets=[socket.socket(fileno=descriptor)])
     if not server.started:
         sys.exit(STARTUP_FAILURE)

@@ -15,11 +15,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
-from vera_orchestrator.engine.credentials import load_credentials
+from vera_orchestrator.engine.backing import Backing
+from vera_orchestrator.engine.credentials import given_credentials
 from vera_orchestrator.engine.locks import FileLock
 from vera_orchestrator.engine.restarts import Restarts
 from vera_orchestrator.engine.server_folder import HOST, ServerFolder, ServerState
@@ -77,7 +78,7 @@ def supervise(events: Events, start: Callable[[], subprocess.Popen[bytes]], log:
                 process = start()
 
 
-def main(home: Path, retention_days: int) -> None:
+def main(home: Path, retention_days: int, backing: Backing) -> None:
     """Supervise the server of a state folder. Says READY on standard output once its port is known."""
     events = Events()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,25 +88,29 @@ def main(home: Path, retention_days: int) -> None:
     os.chdir(folder.path)
     alive = FileLock.exclusive(folder.supervisor_lock)
     log = ServerLog(folder.log)
-    credentials = load_credentials(folder.path)
+    credentials = given_credentials(folder.path, auth_string=backing.auth_string, encryption_key=backing.encryption_key)
     before = folder.read_state()
     with _listen(before) as listener:
-        port = listener.getsockname()[1]
+        state = ServerState(port=listener.getsockname()[1], backing=str(backing), supervisor_pid=os.getpid())
+        environment = server_environment(
+            os.environ,
+            folder=folder,
+            state=state,
+            credentials=credentials,
+            retention_days=retention_days,
+            backing=backing,
+        )
 
         def start() -> subprocess.Popen[bytes]:
-            state = ServerState(port=port, supervisor_pid=os.getpid())
-            environment = server_environment(
-                os.environ, folder=folder, state=state, credentials=credentials, retention_days=retention_days
-            )
             process = _start_server(listener, environment, events, log)
-            folder.write_state(ServerState(port=port, supervisor_pid=os.getpid(), server_pid=process.pid))
+            folder.write_state(replace(state, server_pid=process.pid))
             return process
 
-        folder.write_state(ServerState(port=port, supervisor_pid=os.getpid()))
+        folder.write_state(state)
         _background(_wait_for_last_user, folder.users_lock, events)
         _say_ready()
         supervise(events, start, log)
-    folder.write_state(ServerState(port=port))
+    folder.write_state(ServerState(port=state.port))
     # New users wait for the users' lock, which goes last, with the process: then they find no living supervisor.
     alive.release()
 
@@ -194,5 +199,6 @@ def _say_ready() -> None:
 
 if __name__ == "__main__":
     # The starter waits for this process, which ends at once; the copy that stays is nobody's child.
+    given = Backing.from_json(sys.stdin.buffer.read())
     if os.fork() == 0:
-        main(Path(sys.argv[1]), int(sys.argv[2]))
+        main(Path(sys.argv[1]), int(sys.argv[2]), given)

@@ -33,6 +33,7 @@ def recording_of(engine: EngineStatus) -> dict[str, Any]:
         "api_url": engine.api_url,
         "ui_url": engine.ui_url,
         "reason": engine.reason,
+        "advice": engine.advice,
         "recorded_runs": engine.recorded,
         "unrecorded_runs": engine.unrecorded,
         "limits": dict(engine.limits),
