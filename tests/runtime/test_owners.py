@@ -86,10 +86,9 @@ async def test_a_task_can_be_waited_for_and_read_anywhere(make_shared: Make) -> 
     assert (await soon(two.wait_for("t"))).data == 1
 
 
-async def test_the_tasks_of_a_dead_one_are_taken_over_with_one_attempt_used(make_shared: Make, tmp_path: Path) -> None:
+async def test_the_tasks_of_a_dead_one_are_taken_over_with_one_attempt_used(make_shared: Make) -> None:
     gate, heir = Gate(worker_id="w", slots=1), Scripted(worker_id="w")
-    dead = orchestrator(tmp_path / "state", gate)
-    await soon(dead.start())
+    dead = await make_shared(gate)
     await dead.submit_task(Task(id="ran", payload={"data": 1}))
     await dead.submit_task(Task(id="waited"))
     await dead.submit_task(Task(id="once", max_retries=0, concurrency_key="k"))
@@ -104,10 +103,9 @@ async def test_the_tasks_of_a_dead_one_are_taken_over_with_one_attempt_used(make
     assert counts == {"ran": 1, "waited": 0, "once": 0}
 
 
-async def test_a_task_that_may_not_run_twice_fails_when_its_process_dies(make_shared: Make, tmp_path: Path) -> None:
+async def test_a_task_that_may_not_run_twice_fails_when_its_process_dies(make_shared: Make) -> None:
     gate = Gate()
-    dead = orchestrator(tmp_path / "state", gate)
-    await soon(dead.start())
+    dead = await make_shared(gate)
     await dead.submit_task(Task(id="t", max_retries=0))
     await gate.next()
     await abandon(dead)
@@ -140,11 +138,10 @@ async def test_a_task_that_kills_every_process_it_runs_in_is_not_tried_for_ever(
     await soon(one.stop())
 
 
-async def test_the_living_take_over_from_one_that_dies_beside_them(make_shared: Make, tmp_path: Path) -> None:
+async def test_the_living_take_over_from_one_that_dies_beside_them(make_shared: Make) -> None:
     living = await make_shared(Scripted(worker_id="a"))
     gate = Gate(worker_id="b")
-    dead = orchestrator(tmp_path / "state", gate)
-    await soon(dead.start())
+    dead = await make_shared(gate)
     await dead.submit_task(Task(id="t", payload={"data": 1}))
     await gate.next()
     await abandon(dead)
