@@ -60,12 +60,17 @@ def markdown(plan: Plan, findings: Findings) -> str:
 
 
 def write_readme(path: Path, block: str) -> None:
-    """Replace what stands between the markers; raises ValueError where they are missing."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} lacks the markers {BEGIN} and {END}.")
-    path.write_text(f"{before}{BEGIN}\n{block}\n{END}{after}")
+    """Replace the figures of this benchmark; see `replace_block`."""
+    replace_block(path, BEGIN, END, block)
+
+
+def replace_block(path: Path, begin: str, end: str, block: str) -> None:
+    """Replace what stands between two markers; raises ValueError where they are missing."""
+    before, found_begin, rest = path.read_text().partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"{path} lacks the markers {begin} and {end}.")
+    path.write_text(f"{before}{begin}\n{block}\n{end}{after}")
 
 
 def as_json(plan: Plan, findings: Findings) -> dict[str, Any]:

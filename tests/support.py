@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vera_orchestrator.compose import sealer_of
 from vera_orchestrator.engine.base import PlainEngine
 from vera_orchestrator.enums import WorkerStatus
 from vera_orchestrator.journal.base import Journal
@@ -16,7 +17,6 @@ from vera_orchestrator.routing import TaskRouter
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.runtime.parts import Outside
 from vera_orchestrator.runtime.settlement import Hooks
-from vera_orchestrator.secrets import Sealer
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
@@ -146,7 +146,7 @@ def orchestrator(
             config=config,
             journal=journal or make_journal(config.journal_url),
             engine=Settable(),
-            sealer=Sealer.from_file(config.home / "seal.key"),
+            sealer=sealer_of(config),
             registry=registry,
             router=router or TaskRouter(),
             scope=lambda _: True,

@@ -52,7 +52,7 @@ def compose(
         config=config,
         journal=make_journal(config.journal_url),
         engine=_engine(config, prefect),
-        sealer=Sealer.from_file(config.home / "seal.key"),
+        sealer=sealer_of(config),
         registry=_workers(config, tools),
         router=router or TaskRouter(),
         scope=scope or _everything,
@@ -66,6 +66,13 @@ def standard_tools() -> ToolRegistry:
     register_builtins(tools)
     register_entry_points(tools)
     return tools
+
+
+def sealer_of(config: OrchestratorConfig) -> Sealer:
+    """Return what seals secrets: with the key in the settings, or that of the state folder."""
+    if config.seal_key is not None:
+        return Sealer(config.seal_key.get_secret_value())
+    return Sealer.from_file(config.home / "seal.key")
 
 
 def _engine(config: OrchestratorConfig, prefect: PrefectParts) -> Engine:

@@ -8,11 +8,13 @@ nothing to change.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import stat
 import tempfile
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +102,10 @@ def redact(text: str, values: Iterable[str]) -> str:
 
 
 class Sealer:
-    """Seals and unseals with one key: 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes them."""
+    """Seals and unseals with one key: 32 bytes in URL-safe base64, as `Fernet.generate_key()` makes them.
+
+    `fingerprint` tells keys apart without giving them away.
+    """
 
     def __init__(self, key: bytes | str) -> None:
         try:
@@ -109,6 +114,7 @@ class Sealer:
             raise NotConfigured(
                 "The key for sealed secrets is not 32 bytes in URL-safe base64.", remedy="Restore the key file."
             ) from None
+        self.fingerprint = hashlib.sha256(urlsafe_b64decode(key)).hexdigest()[:16]
         self._seal = _Rules(plain=self._sealed_plain, sealed=self._sealed_marked, reference=_same)
         self._unseal = _Rules(plain=_same, sealed=self._clear, reference=_same)
 

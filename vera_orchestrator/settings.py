@@ -69,6 +69,11 @@ class OrchestratorConfig(BaseSettings):
     # state
     home: Path = Field(Path("~/.vera"), description="Folder for the journal, keys and the embedded Prefect server.")
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the journal; None: SQLite in `home`.")
+    seal_key: SecretStr | None = Field(
+        None,
+        description="Key that seals secrets in the journal, the same for all that share one; None: the file seal.key "
+        "in `home`, made at the first start.",
+    )
     max_queued_tasks: int = Field(200_000, ge=1, description="Tasks that may wait; above it submissions are refused.")
     max_result_bytes: int = Field(16_000_000, ge=1_000, description="Largest result, as JSON, that a task may have.")
     idempotency_ttl_seconds: float = Field(86_400, gt=0, description="Seconds that an idempotency key is remembered.")

@@ -101,9 +101,6 @@ async def _follow(journal: Journal, steps: list[tuple[str, int, Any]]) -> None:
             await journal.remove_owner(owners[key])
             owners[key] = await join(journal)
             freed = {task_key for task_key in KEYS if task_key % 2 == key}
-            for left in freed & owned - ended:
-                fences[left] += 1
-            owned -= freed
             fences |= dict.fromkeys(freed - ended, 2)
         elif step == "stale":
             assert not await journal.ended(ending(key, 99))

@@ -230,6 +230,15 @@ class LifeSuite:
         assert found.spec == "{}"
         assert found.status is TaskStatus.COMPLETED
 
+    async def test_large_results_of_many_tasks_at_once_are_kept_whole(self, journal: Journal) -> None:
+        results = {key: f"{key:06}" * 200_000 for key in range(20)}
+        await asyncio.gather(*(journal.add([task(key)]) for key in results))
+
+        ends = [journal.ended(ending(key, result=result)) for key, result in results.items()]
+
+        assert await asyncio.gather(*ends) == [True] * 20
+        assert {key: found.result for key, found in (await journal.rows(results)).items()} == results
+
     @pytest.mark.parametrize("length", [32 * 1024, 32 * 1024 + 1, 3_000_000])
     async def test_a_large_result_is_read_whole(self, journal: Journal, length: int) -> None:
         result = "r" * length

@@ -1,16 +1,31 @@
-"""Programs for processes of their own: `python -m tests.journal.processes NAME URL NUMBER`.
+"""Processes that use one journal at the same time: `python -m tests.journal.processes`.
 
-Each opens the journal when it reads a line, prints what was acknowledged, one per line, and ends.
+Each reads orders, one per line: a program's name, the journal's URL and a number. It opens the journal, runs the
+program, prints what it says, one per line, and `done`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+import threading
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Connection
 
 from tests.conformance.journal_rows import ending, join, task
+from vera_orchestrator.errors import DuplicateTaskId
 from vera_orchestrator.journal.base import Journal, first_key
 from vera_orchestrator.journal.factory import make_journal
+from vera_orchestrator.journal.sql import SQLJournal
+
+DONE = "done"
+WRITTEN = 500
+"""Tasks that `write` adds and ends."""
+
+SHARED = 200
+"""Tasks that several processes want at the same time."""
 
 
 def say(text: object) -> None:
@@ -31,8 +46,8 @@ async def add_and_end(journal: Journal, first: int, count: int) -> None:
 
 
 async def write(journal: Journal, number: int) -> None:
-    """Write a thousand tasks."""
-    await add_and_end(journal, first_key(number), 1_000)
+    """Write hundreds of tasks."""
+    await add_and_end(journal, first_key(number), WRITTEN)
 
 
 async def write_on(journal: Journal, number: int) -> None:
@@ -53,17 +68,97 @@ async def take_slots(journal: Journal, number: int) -> None:
             say(key)
 
 
-PROGRAMS = {program.__name__: program for program in (write, write_on, only_open, take_slots)}
+async def use_keys(journal: Journal, number: int) -> None:
+    """Add tasks with idempotency keys that others use too; say the key of the row that each call names."""
+
+    async def one(place: int) -> int:
+        row = task(first_key(number) + place, idempotency_key=f"k{place}", body_hash="same")
+        existing = (await journal.add([row])).existing
+        return row.key if existing is None else existing.key
+
+    for key in await asyncio.gather(*(one(place) for place in range(SHARED))):
+        say(key)
 
 
-async def main(name: str, url: str, number: str) -> None:
-    say("ready")
-    sys.stdin.readline()
+async def use_ids(journal: Journal, number: int) -> None:
+    """Add tasks with ids that others use too; say the keys of those that were accepted."""
+
+    async def one(place: int) -> None:
+        key = first_key(number) + place
+        try:
+            await journal.add([task(key, id=f"t{place}")])
+        except DuplicateTaskId:
+            return
+        say(key)
+
+    await asyncio.gather(*(one(place) for place in range(SHARED)))
+
+
+async def use_ids_backwards(journal: Journal, number: int) -> None:
+    """Add a submission of many tasks with ids that others use in another order; say their keys if it was accepted."""
+    keys = [first_key(number) + place for place in range(SHARED)]
+    ids = [f"t{place}" for place in range(SHARED)]
+    if number % 2:
+        ids.reverse()
+    try:
+        await journal.add([task(key, id=name) for key, name in zip(keys, ids, strict=True)])
+    except DuplicateTaskId:
+        return
+    for key in keys:
+        say(key)
+
+
+async def claim(journal: Journal, number: int) -> None:
+    """Claim what has no owner, a few at a time, until nothing is left; say the keys."""
+    owner = await join(journal, pid=number)
+    while free := await journal.unowned(limit=20):
+        for row in await journal.claim(owner, [row.key for row in free]):
+            say(row.key)
+
+
+async def stop_inside(journal: Journal, number: int) -> None:
+    """Say the number in the middle of a transaction that keeps others out, and stop there until continued."""
+    assert isinstance(journal, SQLJournal)
+    is_first = True
+
+    def change(_connection: Connection) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            say(number)
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # to this thread, so that it does nothing more
+
+    await journal._write(change)  # pyright: ignore[reportPrivateUsage]
+    await journal.add([task(first_key(number))])
+    say(first_key(number))
+
+
+Program = Callable[[Journal, int], Awaitable[None]]
+_ALL: tuple[Program, ...] = (
+    write,
+    write_on,
+    only_open,
+    take_slots,
+    use_keys,
+    use_ids,
+    use_ids_backwards,
+    claim,
+    stop_inside,
+)
+PROGRAMS = {getattr(program, "__name__", ""): program for program in _ALL}
+
+
+async def obey(name: str, url: str, number: str) -> None:
+    """Carry out one order."""
     journal = make_journal(url)
     await journal.open()
-    await PROGRAMS[name](journal, int(number))
-    await journal.close()
+    try:
+        await PROGRAMS[name](journal, int(number))
+    finally:
+        await journal.close()
+    say(DONE)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    for order in sys.stdin:
+        asyncio.run(obey(*order.split()))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.runtime.conftest import Make
-from tests.support import Gate, Scripted, echo, needs, run, run_batch, soon, until
+from tests.support import Gate, Scripted, echo, needs, orchestrator, run, run_batch, soon, until
 from vera_orchestrator.enums import TaskStatus, WorkerStatus
-from vera_orchestrator.errors import JournalUnavailable, OrchestratorStopped
+from vera_orchestrator.errors import JournalUnavailable, NotConfigured, OrchestratorStopped
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.orchestrator import Orchestrator
@@ -184,6 +185,40 @@ async def test_what_was_claimed_but_never_acknowledged_is_run_all_the_same(
     monkeypatch.setattr(journal, "claim", unheard)
 
     assert (await run(one, Task(requirements=needs("y")))).worker_id == "y"
+
+
+async def test_an_end_that_was_written_but_never_acknowledged_is_told_like_any_other(
+    make_shared: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await make_shared(Scripted())
+    told: list[str] = []
+    one.on_task_complete = lambda task, result: told.append(task.id)  # pyright: ignore[reportUnknownLambdaType]
+    journal = journal_of(one)
+    ended = journal.ended
+
+    async def unheard(ending: Any) -> Any:
+        await ended(ending)
+        monkeypatch.undo()
+        raise JournalUnavailable("the answer was lost.")
+
+    monkeypatch.setattr(journal, "ended", unheard)
+
+    assert (await run(one, Task(id="t", payload={"data": 4}))).data == 4
+    assert told == ["t"]
+    assert one.metrics["tasks_completed"] == 1
+
+
+async def test_two_that_seal_secrets_with_different_keys_do_not_share_a_journal(
+    make_shared: Make, tmp_path: Path
+) -> None:
+    one = await make_shared()
+    stranger = orchestrator(tmp_path / "elsewhere", database_url=one.config.journal_url)
+
+    with pytest.raises(NotConfigured, match=r"seal_key.*VERA_SEAL_KEY"):
+        await stranger.start()
+
+    assert len(await journal_of(one).owners()) == 1
+    await stranger.stop()
 
 
 async def test_a_batch_whose_end_nobody_wrote_is_ended_by_the_next_round_of_retention(make_shared: Make) -> None:

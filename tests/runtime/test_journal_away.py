@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from tests.runtime.conftest import Make
-from tests.support import Scripted, orchestrator, run, soon, until
+from tests.runtime.test_owners import abandon
+from tests.support import Gate, Scripted, needs, orchestrator, run, soon, until
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.memory import MemoryJournal
-from vera_orchestrator.models import Task
+from vera_orchestrator.models import Task, TaskResult
 
 
 class Unmarked(MemoryJournal):
@@ -60,3 +61,45 @@ async def test_one_that_finds_itself_given_up_at_a_look_at_others_begins_anew_at
     await until(lambda: one._parts is not parts and one.is_running)  # pyright: ignore[reportPrivateUsage]
     assert (await soon(one.submit_task(Task(id="t")))) == "t"
     assert [entry for entry in caplog.records if entry.levelno >= logging.ERROR] == []
+
+
+async def test_who_cancels_through_one_that_was_given_up_for_dead_notices_nothing(make_on_disk: Make) -> None:
+    """Found by seed 41 on PostgreSQL: the caller got LeaseLost."""
+    gate = Gate(worker_id="late", capabilities=["late"])
+    one = await make_on_disk(gate, lease_renew_seconds=3_600)
+    await one.submit_task(Task(id="t", requirements=needs("late")))
+    await gate.next()
+    await soon(one.stop())
+    await one.worker_registry.unregister("late")
+    await soon(one.start())
+    await until(lambda: one._parts.recovery.leftover)  # pyright: ignore[reportPrivateUsage]
+    await one._given.journal.remove_owner(one._parts.ownership.number)  # pyright: ignore[reportPrivateUsage]
+    assert await soon(one.cancel_task("t"))
+    assert (await soon(one.wait_for("t"))).error_type == "TaskCancelled"
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+async def test_a_confirmed_cancellation_binds_whoever_takes_the_task_over(
+    make_on_disk: Make, tmp_path: Path, is_batch: bool
+) -> None:
+    """Found by seed 50 on PostgreSQL: its end could not be written, and the next owner ran it as if nothing was."""
+    entered, released = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(task: Task) -> TaskResult:
+        entered.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            await released.wait()
+
+    dead = orchestrator(tmp_path / "state", Scripted(stubborn))
+    await soon(dead.start())
+    await dead.submit_batch([Task(id="t")], batch_id="b")
+    await soon(entered.wait())
+    assert await soon(dead.cancel_batch("b") if is_batch else dead.cancel_task("t"))
+    await abandon(dead)
+    heir = Scripted()
+    living = await make_on_disk(heir)
+    assert (await soon(living.wait_for("t"))).error_type == "TaskCancelled"
+    assert heir.ran == []
+    released.set()

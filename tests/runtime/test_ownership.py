@@ -27,7 +27,7 @@ async def journal() -> AsyncIterator[Journal]:
 
 async def joined(journal: Journal, home: Path) -> Ownership:
     """Return an owner."""
-    one = Ownership(journal, settings(home), taken_over=lambda: None, lost=lambda: None)
+    one = Ownership(journal, settings(home), seal="s", taken_over=lambda: None, lost=lambda: None)
     await one.join()
     return one
 

@@ -76,8 +76,8 @@ class Backend(ABC):
         """Break off what is done meanwhile on a connection if the database leaves it without an answer."""
         return nullcontext()
 
-    def is_worth_repeating(self, error: Exception) -> bool:
-        """Whether a transaction that failed so, before its commit, may well succeed at the next try."""
+    def is_worth_repeating(self, error: Exception, *, committing: bool = False) -> bool:
+        """Whether a transaction that failed so has surely written nothing and may well succeed at the next try."""
         return False
 
     def listener(self, told: Callable[[News], None]) -> Listener | None:

@@ -67,7 +67,8 @@ class BatchRow:
 class OwnerRow:
     """One process that runs tasks. It is alive while `lease_left`, in seconds by the store's own clock, is positive.
 
-    `alive_file` is the path of a file that the process keeps locked, for others on the same `host`.
+    `alive_file` is the path of a file that the process keeps locked, for others on the same `host`. `seal` is the
+    fingerprint of the key with which it seals secrets, so that two with different keys are noticed.
     """
 
     number: int
@@ -75,6 +76,7 @@ class OwnerRow:
     pid: int
     alive_file: str | None
     lease_left: float
+    seal: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,7 +181,9 @@ class Journal(ABC):
     # owners
 
     @abstractmethod
-    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float) -> int:
+    async def join(
+        self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float, seal: str | None = None
+    ) -> int:
         """Add an owner and return its number, never given before. Keys of its rows start at `first_key(number)`."""
 
     @abstractmethod

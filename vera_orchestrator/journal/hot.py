@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Connection,
     Dialect,
     Float,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal import reading, refusals
+from vera_orchestrator.journal import reading, refusals, storable
 from vera_orchestrator.journal.base import NO_NEWS, Added, BatchRow, Ending, News, TaskRow
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.rows import batch_values, is_large, task_values
@@ -65,6 +66,7 @@ class Add:
 
     def one(self, connection: Connection, item: Submission) -> Added:
         """Insert one submission; see the port for errors."""
+        _check(item)
         existing = earlier_row(connection, item)
         if existing is not None:
             return Added(existing=existing)
@@ -78,6 +80,8 @@ class Add:
 
     def many(self, connection: Connection, items: Sequence[Submission]) -> Sequence[Added] | None:
         """Insert submissions at once, if none of their idempotency keys has come before."""
+        for item in items:
+            _check(item)
         rows = [row for item in items for row in item.tasks]
         keys = [row.idempotency_key for row in rows if row.idempotency_key is not None]
         if len(set(keys)) != len(keys) or reading.any_idempotency_key(connection, keys):
@@ -104,6 +108,13 @@ class Add:
         large = [{"task": row.key, "result": row.result} for row in rows if is_large(row.result)]
         if large:
             self._insert_result.run(connection, large)
+
+
+def _check(item: Submission) -> None:
+    for row in item.tasks:
+        storable.check(task_values(row))
+    if item.batch is not None:
+        storable.check(batch_values(item.batch))
 
 
 def earlier_row(connection: Connection, item: Submission) -> TaskRow | None:
@@ -154,6 +165,8 @@ class Fenced:
 
     def many(self, connection: Connection, items: Sequence[Mapping[str, Any]]) -> Sequence[bool] | None:
         """Change tasks at once, if that changes every one of them."""
+        for item in items:
+            storable.check(item)
         if self._update.run(connection, items) != len(items):
             return None
         if self._releases:
@@ -198,7 +211,7 @@ def ended_kind(dialect: Dialect) -> Fenced:
         error=bindparam("message"),
         exhausted=bindparam("out_of_retries"),
         result=bindparam("small_result"),
-        spec=case((bindparam("forget"), FORGOTTEN_SPEC), else_=tasks.c.spec),
+        spec=case((bindparam("forget", type_=Boolean), FORGOTTEN_SPEC), else_=tasks.c.spec),
     )
     return Fenced(dialect, change, releases=True, news=News.ENDED)
 

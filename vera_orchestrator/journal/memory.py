@@ -11,8 +11,8 @@ from itertools import islice
 from typing import TypeVar
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict, JournalUnavailable, LeaseLost
-from vera_orchestrator.journal import refusals
+from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict, InvalidValue, JournalUnavailable, LeaseLost
+from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.base import (
     Added,
     BatchRow,
@@ -26,7 +26,9 @@ from vera_orchestrator.journal.base import (
     WorkerRow,
 )
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
+from vera_orchestrator.journal.hot import ended_item
 from vera_orchestrator.journal.memory_tasks import TaskTable, afresh, matches, newest
+from vera_orchestrator.journal.rows import batch_values, task_values
 
 T = TypeVar("T")
 
@@ -69,7 +71,7 @@ class MemoryJournal(Journal):
         try:
             self._check_open()
             future.set_result(work())
-        except (JournalUnavailable, LeaseLost, DuplicateTaskId, IdempotencyConflict) as error:
+        except (JournalUnavailable, LeaseLost, DuplicateTaskId, IdempotencyConflict, InvalidValue) as error:
             future.set_exception(error)
         return future
 
@@ -85,12 +87,15 @@ class MemoryJournal(Journal):
 
     # owners
 
-    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float) -> int:
+    async def join(
+        self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float, seal: str | None = None
+    ) -> int:
         """See the port."""
         self._check_open()
+        storable.check({"host": host, "pid": pid, "alive_file": alive_file})
         self._last_owner += 1
         self._owners[self._last_owner] = OwnerRow(
-            number=self._last_owner, host=host, pid=pid, alive_file=alive_file, lease_left=lease_seconds
+            number=self._last_owner, host=host, pid=pid, alive_file=alive_file, lease_left=lease_seconds, seal=seal
         )
         self._leases[self._last_owner] = time.monotonic() + lease_seconds
         return self._last_owner
@@ -123,6 +128,8 @@ class MemoryJournal(Journal):
     async def set_workers(self, owner: int, workers: Sequence[WorkerRow]) -> None:
         """See the port; raises LeaseLost if the owner was removed."""
         self._check_open()
+        for row in workers:
+            storable.check({"worker_id": row.worker_id})
         self._check_owner(owner)
         self._workers[owner] = tuple(workers)
 
@@ -141,6 +148,10 @@ class MemoryJournal(Journal):
         return self._done(lambda: self._add(tasks, batch, idempotent_since))
 
     def _add(self, tasks: Sequence[TaskRow], batch: BatchRow | None, since: float) -> Added:
+        for row in tasks:
+            storable.check(task_values(row))
+        if batch is not None:
+            storable.check(batch_values(batch))
         earlier = self._tasks.earlier(tasks, since)
         if earlier is not None:
             return Added(existing=earlier)
@@ -166,6 +177,7 @@ class MemoryJournal(Journal):
         """See the port."""
 
         def change(row: TaskRow) -> TaskRow:
+            storable.check({"worker_id": worker_id})
             return replace(row, status=TaskStatus.RUNNING, started_at=at, worker_id=worker_id)
 
         return self._done(lambda: self._change(key, fence, change, releases=False))
@@ -174,6 +186,7 @@ class MemoryJournal(Journal):
         """See the port; what the ending leaves at None of start and worker stays as it is."""
 
         def change(row: TaskRow) -> TaskRow:
+            storable.check(ended_item(ending))
             return replace(
                 row,
                 status=ending.status,
@@ -195,6 +208,7 @@ class MemoryJournal(Journal):
         """See the port."""
 
         def change(row: TaskRow) -> TaskRow:
+            storable.check({"retry_count": retry_count, "error": error})
             return replace(row, status=TaskStatus.QUEUED, due_at=due_at, retry_count=retry_count, error=error)
 
         return self._done(lambda: self._change(key, fence, change, releases=True))
@@ -212,6 +226,7 @@ class MemoryJournal(Journal):
     async def ask_to_cancel(self, keys: Collection[int], reason: str) -> int:
         """See the port."""
         self._check_open()
+        storable.check({"reason": reason})
         going_on = [row.key for row in self._tasks.unfinished() if row.key in set(keys)]
         for key in going_on:
             self._cancellations.setdefault(key, reason)
@@ -259,6 +274,8 @@ class MemoryJournal(Journal):
     async def acquire(self, owner: int, key: int, limits: Mapping[str, int]) -> Collection[str]:
         """See the port; raises LeaseLost if the owner was removed."""
         self._check_open()
+        for name in limits:
+            storable.check({"limit": name})
         self._check_owner(owner)
         _, held = self._slots.get(key, (owner, set[str]()))
         used = Counter(name for _, names in self._slots.values() for name in names)
@@ -308,6 +325,7 @@ class MemoryJournal(Journal):
     async def batch_flow_run(self, key: int, flow_run_id: str) -> None:
         """See the port."""
         self._check_open()
+        storable.check({"flow_run_id": flow_run_id})
         if key in self._batches:
             self._batches[key] = replace(self._batches[key], flow_run_id=flow_run_id)
 

@@ -10,20 +10,24 @@ from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.backend import Backend
 from vera_orchestrator.journal.schema import HEAD
 
+MIGRATIONS = Path(__file__).with_name("migrations")
 
-def bring_up_to_date(engine: Engine, backend: Backend) -> None:
-    """Run the migrations that are missing, in one transaction.
+
+def bring_up_to_date(engine: Engine, backend: Backend, *, folder: Path = MIGRATIONS, head: str = HEAD) -> None:
+    """Run the migrations of a folder, up to its newest, that are missing, in one transaction.
 
     Safe when several processes do it at once. Raises JournalUnavailable for a schema of a newer version.
     """
     with engine.connect() as connection:
-        if _revision(connection) == HEAD:
+        with backend.patience(connection):
+            is_current = _revision(connection) == head
+        if is_current:
             return
         connection.rollback()
         backend.script(connection, *backend.beginning_of_migration())
         revision = _revision(connection)  # another process may have done it by now
-        if revision != HEAD:
-            _upgrade(connection, revision)
+        if revision != head:
+            _upgrade(connection, revision, folder)
         connection.commit()
 
 
@@ -33,14 +37,14 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection, revision: str | None) -> None:
+def _upgrade(connection: Connection, revision: str | None, folder: Path) -> None:
     # Alembic takes a while to import, and an up-to-date database does not need it.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision is not None and revision not in known:
         raise JournalUnavailable(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal import refusals
+from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.base import TaskRow, WorkerRow
 from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.rows import task_row, worker_values
 from vera_orchestrator.journal.schema import cancellations, owners, slots, tasks, unfinished, workers
 
 
-def join(connection: Connection, host: str, pid: int, alive_file: str | None, lease_until: ColumnElement[float]) -> int:
+def join(connection: Connection, facts: Mapping[str, Any], lease_until: ColumnElement[float]) -> int:
     """Add an owner and return its number."""
-    values = {"host": host, "pid": pid, "alive_file": alive_file, "lease_until": lease_until}
+    storable.check(facts)
+    values = {**facts, "lease_until": lease_until}
     return connection.execute(insert(owners).values(values).returning(owners.c.number)).scalar_one()
 
 
@@ -37,10 +39,13 @@ def remove(connection: Connection, owner: int) -> int:
 
 def set_workers(connection: Connection, owner: int, rows: Sequence[WorkerRow]) -> None:
     """Replace the workers of an owner; raises LeaseLost if it was removed."""
+    values = [worker_values(row) for row in rows]
+    for row in values:
+        storable.check(row)
     check(connection, owner)
     connection.execute(delete(workers).where(workers.c.owner == owner))
-    if rows:
-        connection.execute(insert(workers), [worker_values(row) for row in rows])
+    if values:
+        connection.execute(insert(workers), values)
 
 
 def check(connection: Connection, owner: int) -> None:
@@ -88,6 +93,7 @@ def release(connection: Connection, key: int) -> None:
 
 def ask_to_cancel(connection: Connection, keys: Collection[int], reason: str) -> int:
     """Note requests to cancel unfinished tasks; return for how many there is one now."""
+    storable.check({"reason": reason})
     count = 0
     for part in chunks(keys):
         going_on = set(connection.execute(select(tasks.c.key).where(tasks.c.key.in_(part), unfinished)).scalars())

@@ -25,7 +25,6 @@ _SESSION = {
     # A process that is stopped in the middle of a transaction must not hold up the others.
     "idle_in_transaction_session_timeout": "3s",
     "statement_timeout": "60s",
-    "lock_timeout": "8s",  # less than SILENT_SECONDS: then the reason is known
     "tcp_user_timeout": "10s",
 }
 _CONNECT = {
@@ -36,14 +35,15 @@ _CONNECT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-MIGRATION_LOCK = "5s"
-
 _REMEDIES = {
     "42501": "Let the user of database_url create tables in the schema, or make it the owner of the database.",
     "55P03": "Another transaction keeps it waiting; end that one (pg_stat_activity shows it) and try again.",
 }
-REPEATABLE = ("40001", "40P01", "25P03", "57P01", "57P05")
-"""Serialization failure, deadlock, idle in a transaction for too long, the server ends, idle session."""
+UNDONE = ("40001", "40P01", "25P03")
+"""Serialization failure, deadlock, idle in a transaction for too long: the server has undone it, even at its commit."""
+
+ENDING = ("57P01", "57P02", "57P05")
+"""The server ends the connection: it shuts down, has crashed, or the session was idle."""
 
 
 class PostgresBackend(Backend):
@@ -55,6 +55,7 @@ class PostgresBackend(Backend):
         self._url = url.set(drivername="postgresql+psycopg")
         self._sender = secrets.token_hex(8)
         self._watchdog = Watchdog(silent_seconds)
+        self._patience_ms = int(silent_seconds * 1_000)
 
     def prepare(self) -> None:
         """Do nothing: the database is its administrator's to make."""
@@ -75,9 +76,15 @@ class PostgresBackend(Backend):
 
     def _configure(self, connection: psycopg.Connection[Any], _record: object) -> None:
         """Set the limits of a session; here and not in the address, as not every pooler in between takes them there."""
-        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
-        with self._watchdog.watch(connection.fileno()):
-            connection.execute(f"SELECT {settings}".encode())
+        # Locks are waited for a little shorter than for any answer: then the reason is known.
+        limits = {**_SESSION, "lock_timeout": str(self._patience_ms * 4 // 5)}
+        settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in limits.items())
+        try:
+            with self._watchdog.watch(connection.fileno()):
+                connection.execute(f"SELECT {settings}".encode())
+        except BaseException:
+            connection.close()  # the pool does not know it yet
+            raise
 
     def opening(self) -> AbstractContextManager[None]:
         """Do nothing: `begin` keeps other processes from migrating meanwhile."""
@@ -91,7 +98,7 @@ class PostgresBackend(Backend):
     def beginning_of_migration(self) -> Sequence[str]:
         """Let it take its time, but not wait long for locks: whatever comes then waits behind it."""
         begin, lock = self.beginning(alone=True)
-        return begin, "SET LOCAL statement_timeout = 0", f"SET LOCAL lock_timeout = '{MIGRATION_LOCK}'", lock
+        return begin, "SET LOCAL statement_timeout = 0", f"SET LOCAL lock_timeout = {self._patience_ms // 2}", lock
 
     def script(self, connection: Connection, *statements: str) -> None:
         """Send all of them at once: it is the way there and back that costs."""
@@ -113,11 +120,13 @@ class PostgresBackend(Backend):
         assert driver is not None
         return self._watchdog.watch(driver.fileno())
 
-    def is_worth_repeating(self, error: Exception) -> bool:
+    def is_worth_repeating(self, error: Exception, *, committing: bool = False) -> bool:
         """Whether the connection was found dead, or the transaction fell victim to another."""
         if not isinstance(error, DBAPIError):
             return False
-        return error.connection_invalidated or _code(error) in REPEATABLE
+        if _code(error) in UNDONE:
+            return True
+        return not committing and (error.connection_invalidated or _code(error) in ENDING)
 
     def remedy(self, error: Exception) -> str:
         """Name the database and what it needs."""

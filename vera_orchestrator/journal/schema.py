@@ -102,6 +102,7 @@ owners = Table(
     Column("pid", Integer, nullable=False),
     Column("alive_file", String),
     Column("lease_until", Float, nullable=False),
+    Column("seal", String),
     sqlite_autoincrement=True,  # a number is never given twice
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Dialect, bindparam, func, insert, select
 
-from vera_orchestrator.journal import refusals
+from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.base import NO_NEWS, News
 from vera_orchestrator.journal.schema import owners, slots
 from vera_orchestrator.journal.statements import Statement
@@ -54,6 +54,8 @@ class Acquire:
 
         What the task holds already is not taken again.
         """
+        for name in item.limits:
+            storable.check({"limit": name})
         if not self._owner.fetch(connection, {"owner": item.owner}):
             raise refusals.lease_lost(item.owner)
         held = {name for (name,) in self._held.fetch(connection, {"task": item.key})}

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal import hot, owning, reading, refusals, slots, upkeep
+from vera_orchestrator.journal import hot, owning, reading, refusals, slots, storable, upkeep
 from vera_orchestrator.journal.backend import Backend, Listener
 from vera_orchestrator.journal.base import (
     NO_NEWS,
@@ -142,10 +142,13 @@ class SQLJournal(Journal):
 
     # owners
 
-    async def join(self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float) -> int:
+    async def join(
+        self, *, host: str, pid: int, alive_file: str | None, lease_seconds: float, seal: str | None = None
+    ) -> int:
         """See the port."""
         until = self._backend.now() + lease_seconds
-        return await self._write(partial(owning.join, host=host, pid=pid, alive_file=alive_file, lease_until=until))
+        facts = {"host": host, "pid": pid, "alive_file": alive_file, "seal": seal}
+        return await self._write(partial(owning.join, facts=facts, lease_until=until))
 
     async def renew(self, owner: int, lease_seconds: float) -> bool:
         """See the port."""
@@ -238,6 +241,8 @@ class SQLJournal(Journal):
 
     async def batch(self, batch_id: str) -> BatchRow | None:
         """See the port; the newest, if several have the id."""
+        if storable.fault_of(batch_id):
+            return None
         return await self._read(partial(reading.batch, batch_id=batch_id))
 
     async def batch_by_key(self, key: int) -> BatchRow | None:
@@ -264,6 +269,8 @@ class SQLJournal(Journal):
 
     async def task(self, task_id: str) -> TaskRow | None:
         """See the port."""
+        if storable.fault_of(task_id):
+            return None
         return await self._read(partial(reading.newest, task_id=task_id))
 
     async def rows(self, keys: Collection[int]) -> Mapping[int, TaskRow]:

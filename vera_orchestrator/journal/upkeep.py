@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, delete, select, update
 
 from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.journal import storable
 from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.schema import batches, cancellations, finished, results, tasks, unfinished
 
@@ -18,6 +19,7 @@ def end_batch(connection: Connection, key: int, status: TaskStatus, at: float) -
 
 def note_flow_run(connection: Connection, key: int, flow_run_id: str) -> None:
     """Note the flow run that shows a batch."""
+    storable.check({"flow_run_id": flow_run_id})
     connection.execute(update(batches).where(batches.c.key == key).values(flow_run_id=flow_run_id))
 
 

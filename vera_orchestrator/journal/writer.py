@@ -183,7 +183,7 @@ class Writer:
                 return done
             except Exception as error:  # whatever it is, all who wait hear of it and the thread goes on
                 self._disconnect()
-                if committing or not tries or not self._backend.is_worth_repeating(error):
+                if not tries or not self._backend.is_worth_repeating(error, committing=committing):
                     failed = self._failed(error, committing=committing)
                     return [(operation, failed) for operation in group]
 
@@ -211,7 +211,7 @@ def _do(transaction: Transaction, group: list[_Operation]) -> list[tuple[_Operat
 def _news_of(done: list[tuple[_Operation, Any]]) -> News:
     news = NO_NEWS
     for operation, outcome in done:
-        if not isinstance(outcome, _Failed):
+        if outcome and not isinstance(outcome, _Failed):  # what changed nothing is no news
             news |= operation.kind.news(operation.item)
     return news
 

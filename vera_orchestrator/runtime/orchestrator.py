@@ -100,15 +100,28 @@ class Orchestrator(Lifecycle):
         return await asyncio.wait_for(future, timeout)
 
     async def cancel_task(self, task_id: str) -> bool:
-        """Cancel a task, waiting or running, here or elsewhere; False if it has ended already. Raises NotFound."""
+        """Cancel a task, waiting or running, here or elsewhere; False if it has ended already.
+
+        Raises NotFound, or JournalUnavailable: then it may go on.
+        """
         parts = await self._ready(may_start=False)
         entry = parts.live.find(task_id)
         if entry is not None:
-            return parts.progress.cancel(entry, "it was cancelled")
+            if not parts.progress.cancel(entry, "it was cancelled"):
+                return False
+            await self._given.journal.ask_to_cancel([entry.key], "it was cancelled")  # whoever runs it after us, too
+            return True
         row = await self._given.journal.task(task_id)
         if row is None:
             raise NotFound(f"no task {task_id!r}.", field="task_id")
-        return await parts.recovery.cancel([row.key], "it was cancelled") > 0
+        return await self._cancel_by_key(parts, [row.key], "it was cancelled") > 0
+
+    async def _cancel_by_key(self, parts: Parts, keys: Sequence[int], reason: str) -> int:
+        try:
+            return await parts.recovery.cancel(keys, reason)
+        except LeaseLost:
+            parts = await self._reborn(parts)
+            return await parts.recovery.cancel(keys, reason)
 
     def get_task_history(
         self, limit: int = 100, status_filter: TaskStatus | str | None = None, **more: Any
@@ -277,9 +290,11 @@ class Orchestrator(Lifecycle):
         row = await self._given.journal.batch(batch_id)
         if row is None:
             raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
-        if state is None:
+        if state is not None:
+            await self._given.journal.ask_to_cancel(state.open, "the batch was cancelled")
+        else:
             left = [one.key for one in await self._given.journal.batch_tasks(row.key) if not one.status.is_final]
-            cancelled = await parts.recovery.cancel(left, "the batch was cancelled")
+            cancelled = await self._cancel_by_key(parts, left, "the batch was cancelled")
         return cancelled
 
     async def retry_batch(self, batch_id: str) -> list[str]:

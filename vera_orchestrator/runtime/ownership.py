@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from vera_orchestrator.errors import JournalUnavailable
+from vera_orchestrator.errors import JournalUnavailable, NotConfigured
 from vera_orchestrator.journal.base import Journal, OwnerRow, WorkerRow, first_key
 from vera_orchestrator.runtime.entry import Group
 from vera_orchestrator.settings import OrchestratorConfig
@@ -70,11 +70,13 @@ class Ownership:
         journal: Journal,
         settings: OrchestratorConfig,
         *,
+        seal: str,
         taken_over: Callable[[], None],
         lost: Callable[[], None],
     ) -> None:
         self._journal = journal
         self._settings = settings
+        self._seal = seal
         self._taken_over = taken_over
         self._lost = lost
         self._host = socket.gethostname()
@@ -117,7 +119,11 @@ class Ownership:
         return key in self._arriving
 
     async def join(self) -> None:
-        """Become an owner, and bury those that are dead."""
+        """Become an owner, and bury those that are dead.
+
+        Raises NotConfigured where another living owner seals secrets with another key: neither could run the other's
+        tasks.
+        """
         alive = await asyncio.to_thread(AliveFile, self._settings.home / "owners")
         try:
             self.number = await self._journal.join(
@@ -125,6 +131,7 @@ class Ownership:
                 pid=os.getpid(),
                 alive_file=str(alive.path),
                 lease_seconds=self._settings.lease_seconds,
+                seal=self._seal,
             )
         except BaseException:
             alive.release()
@@ -133,7 +140,18 @@ class Ownership:
         self._keys = itertools.count(first_key(self.number))
         self._steady_since = -math.inf  # who has just joined knows of no trouble that kept others from their leases
         await self.look()
+        self._check_seal()
         self._task = asyncio.create_task(self._keep(), name="vera-lease")
+
+    def _check_seal(self) -> None:
+        for other in self._others:
+            if other.seal not in (None, self._seal):
+                raise NotConfigured(
+                    f"the orchestrator on {other.host} (pid {other.pid}) seals secrets with another key.",
+                    field="seal_key",
+                    remedy="Give all orchestrators on one journal the same seal_key (VERA_SEAL_KEY), or the same file "
+                    "seal.key in their state folders.",
+                )
 
     async def leave(self) -> None:
         """Give up everything that is still this owner's."""

@@ -62,7 +62,7 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
     """Return the parts, connected."""
     config, journal, engine = given.config, given.journal, given.engine
     live = LiveTasks()
-    ownership = Ownership(journal, config, taken_over=taken_over, lost=lost)
+    ownership = Ownership(journal, config, seal=given.sealer.fingerprint, taken_over=taken_over, lost=lost)
     progress = Progress(settings=config, journal=journal, engine=engine, live=live, ownership=ownership)
     capacity = Capacity(given.registry, given.router, config, lambda: engine.limits)
     dispatcher = Dispatcher(

@@ -82,13 +82,30 @@ class Settlement:
             result=text,
             forget=not task.store,
         )
-        if not await self.surely(lambda: self._journal.ended(ending)):
+        if not await self._is_written(ending):
             return False
         task.status, task.result, task.completed_at = status, result, completed_at
         task.status_reason = storable(str(error)) if error else None
         self._ended(entry)
         await self._tell(entry, result, error)
         return True
+
+    async def _is_written(self, ending: Ending) -> bool:
+        """Write how a task ended, until the journal has answered; False if another owner had taken it over."""
+        tries = 0
+
+        async def write() -> bool:
+            nonlocal tries
+            tries += 1
+            if await self._journal.ended(ending):
+                return True
+            if tries == 1:
+                return False
+            # an earlier try may have been written although its answer was lost
+            row = (await self._journal.rows((ending.key,))).get(ending.key)
+            return row is not None and (row.fence, row.completed_at) == (ending.fence, ending.completed_at)
+
+        return await self.surely(write)
 
     async def surely(self, write: Callable[[], Awaitable[bool]]) -> bool:
         """Repeat a write until the journal can be reached: what happened must not be lost."""
