@@ -13,7 +13,20 @@ LAYERS = ["vera_orchestrator", "blocks", "tasks", "flows", "BackgroundCognition"
 PREFECT_FOLDERS = ("vera_orchestrator/engine", "blocks", "tasks", "flows", "deployments")
 # the re-export of `register_routes` is the one arrow that points the other way; nobody inside imports it
 EXCEPTIONS = {("BackgroundCognition/orchestrator/api_integration.py", "api")}
-PURE = ("graph", "substitution", "scheduling", "lane", "fairness", "routing", "quota")
+PURE = (
+    "graph",
+    "substitution",
+    "scheduling",
+    "lane",
+    "fairness",
+    "routing",
+    "quota",
+    "windows",
+    "reservation",
+    "pricing",
+    "usage",
+    "money",
+)
 EFFECTS = frozenset({"asyncio", "httpx", "prefect", "socket", "sqlalchemy", "subprocess", "threading", "time"})
 
 
