@@ -192,7 +192,11 @@ async def test_an_end_that_was_written_but_never_acknowledged_is_told_like_any_o
 ) -> None:
     one = await make_shared(Scripted())
     told: list[str] = []
-    one.on_task_complete = lambda task, result: told.append(task.id)  # pyright: ignore[reportUnknownLambdaType]
+
+    def note(task: Task, _: TaskResult) -> None:
+        told.append(task.id)
+
+    one.on_task_complete = note
     journal = journal_of(one)
     ended = journal.ended
 
