@@ -15,8 +15,23 @@ from tests.runtime.conftest import Make
 from tests.runtime.test_owners import abandon
 from tests.support import Gate, Scripted, needs, orchestrator, run, soon, until
 from vera_orchestrator.errors import JournalUnavailable
+from vera_orchestrator.journal.base import Added
 from vera_orchestrator.journal.memory import MemoryJournal
 from vera_orchestrator.models import Task, TaskResult
+
+
+class Refusing(MemoryJournal):
+    """Refuses all tasks, some time after it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.refuse = asyncio.Event()
+
+    async def add(self, *_: Any, **__: Any) -> Added:
+        self.asked.set()
+        await self.refuse.wait()
+        raise JournalUnavailable("the connection was refused")
 
 
 class Unmarked(MemoryJournal):
@@ -46,6 +61,22 @@ async def test_a_mark_that_could_not_be_written_is_no_error_that_nobody_takes(tm
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     async with orchestrator(tmp_path, Scripted(), journal=Unmarked()) as one:
         assert (await run(one, Task())).success
+    gc.collect()
+    assert unhandled == []
+
+
+async def test_a_refusal_whose_caller_went_away_is_no_error_that_nobody_takes(tmp_path: Path) -> None:
+    """Found by seed 60 on PostgreSQL: a program that stopped was told of a task's exception by asyncio."""
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    journal = Refusing()
+    async with orchestrator(tmp_path, Scripted(), journal=journal) as one:
+        caller = asyncio.create_task(one.submit_task(Task()))
+        await soon(journal.asked.wait())
+        caller.cancel()
+        await asyncio.wait({caller})
+        journal.refuse.set()
+    del caller  # its traceback holds what it waited for
     gc.collect()
     assert unhandled == []
 
