@@ -1,40 +1,45 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
 from vera_orchestrator.fairness import Callers
 
 
-def test_a_caller_keeps_its_turn_while_it_has_nothing_waiting() -> None:
+def test_callers_go_in_the_order_in_which_they_came() -> None:
     callers = Callers()
-    caller = callers.hold("a")
-    callers.serve(caller)
-    callers.let_go(caller)
-    assert callers.hold("a").turn == 1
+    first, second = callers.hold("a"), callers.hold("b")
+    assert first.turn < second.turn
 
 
-def test_turns_grow_with_every_service() -> None:
+def test_whoever_is_served_goes_behind_all_others() -> None:
     callers = Callers()
     first, second = callers.hold("a"), callers.hold("b")
     callers.serve(first)
+    assert second.turn < first.turn
     callers.serve(second)
-    callers.serve(first)
-    assert (second.turn, first.turn) == (2, 3)
+    assert first.turn < second.turn
 
 
-def test_of_idle_callers_only_the_last_are_remembered() -> None:
-    callers = Callers(remembered=3)
-    busy = callers.hold("busy")
-    callers.serve(busy)
+def test_a_new_caller_goes_behind_all_others() -> None:
+    callers = Callers()
+    old = callers.hold("old")
+    callers.serve(old)
+    assert callers.hold("new").turn > old.turn
+
+
+def test_a_caller_that_comes_back_is_new() -> None:
+    callers = Callers()
+    caller = callers.hold("a")
+    other = callers.hold("b")
+    callers.let_go(caller)
+    assert callers.hold("a").turn > other.turn
+
+
+def test_a_caller_without_anything_waiting_is_not_remembered() -> None:
+    callers = Callers()
     for number in range(100):
         caller = callers.hold(str(number))
         callers.serve(caller)
         callers.let_go(caller)
-    assert len(callers) == 4
-    assert callers.hold("busy").turn == 1
-    assert callers.hold("99").turn == 101
-    assert callers.hold("0").turn == 0
-
-
-def test_a_caller_that_was_never_served_is_not_remembered() -> None:
-    callers = Callers()
-    callers.let_go(callers.hold("a"))
     assert len(callers) == 0
 
 
@@ -44,3 +49,18 @@ def test_a_caller_held_twice_is_one_caller() -> None:
     assert first is second
     callers.let_go(first)
     assert callers.hold(None) is second
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=50))
+def test_no_two_turns_are_alike_and_the_newest_is_the_last(steps: list[tuple[str, bool]]) -> None:
+    callers = Callers()
+    held = {key: callers.hold(key) for key in dict.fromkeys(key for key, _ in steps)}
+    for key, is_leaving in steps:
+        if is_leaving:
+            callers.let_go(held[key])
+            held[key] = callers.hold(key)
+        else:
+            callers.serve(held[key])
+        turns = [caller.turn for caller in held.values()]
+        assert len(set(turns)) == len(turns)
+        assert held[key].turn == max(turns)

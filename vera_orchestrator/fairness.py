@@ -1,58 +1,53 @@
-"""Whose turn it is: who was served longest ago."""
+"""Whose turn it is: callers take turns in a ring, which a new one joins at its end."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-
-CALLERS_REMEMBERED = 4096
 
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """One caller: `turn` is the number of the last service it got, 0 if none; `uses` counts who holds it."""
+    """One caller: the lower its `turn`, the sooner it goes; no two are alike. `uses` counts who holds it."""
 
     key: str | None
-    turn: int = 0
+    turn: int
     uses: int = 0
 
 
 class Callers:
     """Turns by fairness key.
 
-    Callers in use are all known. Of the others the last `remembered` are: a forgotten one starts again as never served,
-    which puts it first, where so old a turn would have put it anyway.
+    The turn of a caller is the moment, in a count of services and arrivals, at which it was last served or, until then,
+    came. So nobody who comes later goes before one who waits, and a caller with something waiting gets its turn after
+    each of the others has had one at most. A caller is forgotten when it has nothing waiting, and is new when it comes
+    back.
     """
 
-    def __init__(self, remembered: int = CALLERS_REMEMBERED) -> None:
-        self._remembered = remembered
+    def __init__(self) -> None:
         self._in_use: dict[str | None, Caller] = {}
-        self._idle: OrderedDict[str | None, Caller] = OrderedDict()
-        self._served = 0
+        self._turns = 0
 
     def __len__(self) -> int:
-        return len(self._in_use) + len(self._idle)
+        return len(self._in_use)
 
     def hold(self, key: str | None) -> Caller:
-        """Return a caller and remember it until it is let go as often as it was held."""
+        """Return a caller and keep it until it is let go as often as it was held."""
         caller = self._in_use.get(key)
         if caller is None:
-            caller = self._in_use[key] = self._idle.pop(key, None) or Caller(key)
+            caller = self._in_use[key] = Caller(key, self._next())
         caller.uses += 1
         return caller
 
     def let_go(self, caller: Caller) -> None:
         """End one use of a caller."""
         caller.uses -= 1
-        if caller.uses:
-            return
-        del self._in_use[caller.key]
-        if caller.turn:
-            self._idle[caller.key] = caller
-            if len(self._idle) > self._remembered:
-                self._idle.popitem(last=False)
+        if not caller.uses:
+            del self._in_use[caller.key]
 
     def serve(self, caller: Caller) -> None:
         """Note that a caller has had its turn."""
-        self._served += 1
-        caller.turn = self._served
+        caller.turn = self._next()
+
+    def _next(self) -> int:
+        self._turns += 1
+        return self._turns

@@ -19,13 +19,20 @@ REMAINS_KEPT = 16
 """Removed entries that a lane may hold, beside half as many as it has waiting."""
 
 
-def level(priority: int, waited: float, age_step: float) -> int:
-    """Return the effective priority after some seconds of waiting; the lower number goes first.
+def lifted_at(entered: float, times: int, age_step: float) -> float:
+    """Return when what entered then rises by one level for the given time."""
+    return entered + times * age_step
+
+
+def level(priority: int, entered: float, now: float, age_step: float) -> int:
+    """Return the effective priority of what has waited since it entered; the lower number goes first.
 
     Waiting below zero, which a clock that was set back gives, counts as none.
     """
-    risen = int(waited / age_step) if waited > 0 else 0
-    return priority - risen if priority > risen else 0
+    times = 0
+    while times < priority and lifted_at(entered, times + 1, age_step) <= now:
+        times += 1
+    return priority - times
 
 
 @dataclass(slots=True, eq=False)
@@ -47,11 +54,12 @@ class Lane(Generic[T]):
     are too many. `size` does not count them. A lane without entries must not be asked for `first` or `rank`.
     """
 
-    __slots__ = ("_in_order", "_late", "_latest", "caller", "first", "group", "priority", "size")
+    __slots__ = ("_in_order", "_late", "_latest", "caller", "family", "first", "group", "priority", "size")
 
     first: Entry[T]
 
-    def __init__(self, group: Hashable, priority: int, caller: Caller) -> None:
+    def __init__(self, family: Hashable, group: Hashable, priority: int, caller: Caller) -> None:
+        self.family = family
         self.group = group
         self.priority = priority
         self.caller = caller
@@ -72,17 +80,6 @@ class Lane(Generic[T]):
             self.first = entry
         self.size += 1
 
-    def pop(self) -> Entry[T]:
-        """Take the foremost entry."""
-        entry = self.first
-        if self._in_order and self._in_order[0] is entry:
-            self._in_order.popleft()
-        else:
-            heappop(self._late)
-        self.size -= 1
-        self._find_first()
-        return entry
-
     def remove(self, entry: Entry[T]) -> None:
         """Take an entry out wherever it stands; costs the same for any, on average."""
         entry.removed = True
@@ -97,17 +94,17 @@ class Lane(Generic[T]):
     def rank(self, now: float, age_step: float) -> Rank:
         """Return where the foremost entry stands among those of all lanes."""
         first = self.first
-        return (level(self.priority, now - first.entered, age_step), self.caller.turn, first.entered, first.sequence)
+        return (level(self.priority, first.entered, now, age_step), self.caller.turn, first.entered, first.sequence)
 
     def count_levels(self, counts: Counter[int], now: float, age_step: float) -> None:
         """Add the entries to the counts of their levels."""
-        best = level(self.priority, now - self.first.entered, age_step)
-        worst = level(self.priority, now - self._latest, age_step)
+        best = level(self.priority, self.first.entered, now, age_step)
+        worst = level(self.priority, self._latest, now, age_step)
         if best == worst:  # then all are of that level
             counts[best] += self.size
             return
         for entry in self._entries():
-            counts[level(self.priority, now - entry.entered, age_step)] += 1
+            counts[level(self.priority, entry.entered, now, age_step)] += 1
 
     def _entries(self) -> Iterator[Entry[T]]:
         yield from (entry for entry in self._in_order if not entry.removed)

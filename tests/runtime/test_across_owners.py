@@ -212,6 +212,23 @@ async def test_an_end_that_was_written_but_never_acknowledged_is_told_like_any_o
     assert one.metrics["tasks_completed"] == 1
 
 
+async def test_a_cancellation_that_comes_before_its_task_is_heeded_when_it_is_there(make_shared: Make) -> None:
+    gate = Gate()
+    owner, other = await make_shared(gate), await make_shared()
+    await owner.submit_task(Task(id="t"))
+    await gate.next()
+    live = owner._parts.live  # pyright: ignore[reportPrivateUsage]
+    entry = live.find("t")
+    assert entry is not None
+    live.drop(entry)  # as if it were still being taken in
+    assert await other.cancel_task("t")
+    await until(lambda: owner._parts.recovery.unheeded == 1)  # pyright: ignore[reportPrivateUsage]
+
+    live.add(entry)
+
+    assert not (await soon(other.wait_for("t"))).success
+
+
 async def test_two_that_seal_secrets_with_different_keys_do_not_share_a_journal(
     make_shared: Make, tmp_path: Path
 ) -> None:

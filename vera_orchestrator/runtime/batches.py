@@ -12,12 +12,16 @@ from vera_orchestrator.models import ParallelBatch, Task
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class BatchState:
-    """A batch that has not ended. `tasks` are all of its tasks by row key, in order; `open` those that go on."""
+    """A batch that has not ended. `tasks` are all of its tasks by row key, in order; `open` those that go on.
+
+    `is_cancelled` says whether all that goes on has been told to end.
+    """
 
     key: int
     batch: ParallelBatch
     tasks: dict[int, Task]
     open: set[int]
+    is_cancelled: bool = False
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 

@@ -22,7 +22,8 @@ ANY_WORKER = "any worker"
 class Wait:
     """Why a group cannot go on, what would change that (`tokens`), and when at the latest to look again (`until`).
 
-    `group` is the group that it holds for, which may be another than the one the task was in.
+    `group` is the group that it holds for, which may be another than the one the task was in; with `whole_family` it
+    holds for all groups that differ from it only in the concurrency key.
     """
 
     group: Group
@@ -32,6 +33,7 @@ class Wait:
     until: float | None = None
     nothing_fits: bool = False
     unreachable: bool = False
+    whole_family: bool = False
 
 
 class Seat:
@@ -185,7 +187,7 @@ class Capacity:
             return self._seats[ranked[0].worker_id]
         if usable:
             obstacles.update({one.worker_id: ("left out by the router", None) for one in usable})
-        return _why_not(group, seats, obstacles)
+        return _why_not(group, seats, obstacles, by_router=bool(usable))
 
     def full(self, group: Group, name: str, limit: int) -> Wait:
         """Return the wait for a slot of a limit."""
@@ -194,6 +196,7 @@ class Capacity:
             status=TaskStatus.WAITING_RESOURCES,
             reason=f"the limit {name} of {limit} is reached",
             tokens=frozenset({f"slot:{name}"}),
+            whole_family=name.startswith("type:"),
         )
 
     def take(self, entry: Entry, seat: Seat, now: float) -> None:
@@ -222,17 +225,22 @@ class Capacity:
         return seat
 
 
-def _why_not(group: Group, seats: list[Seat], obstacles: Mapping[str, tuple[str, float | None] | None]) -> Wait:
+def _why_not(
+    group: Group, seats: list[Seat], obstacles: Mapping[str, tuple[str, float | None] | None], *, by_router: bool
+) -> Wait:
     reasons = {worker_id: why for worker_id, why in obstacles.items() if why is not None}
     times = [until for _, until in reasons.values() if until is not None]
     limited = any(reason == "at its rate limit" for reason, _ in reasons.values())
+    unreachable = not any(seat.worker.status in REACHABLE for seat in seats)
     return Wait(
         group=group,
         status=TaskStatus.RATE_LIMITED if limited else TaskStatus.WAITING_RESOURCES,
         reason=_in_words({worker_id: reason for worker_id, (reason, _) in reasons.items()}),
         tokens=frozenset({ANY_WORKER, *(seat.token for seat in seats)}),
         until=min(times, default=None),
-        unreachable=not any(seat.worker.status in REACHABLE for seat in seats),
+        unreachable=unreachable,
+        # a router may judge by the key, and how long workers may be away is counted for each group
+        whole_family=not by_router and not unreachable,
     )
 
 

@@ -59,7 +59,7 @@ class Dispatcher:
         self._no_worker = no_worker
         self._lost = lost
         self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds)
-        self._blocked = BlockedGroups(self.wake)
+        self._blocked = BlockedGroups(self._queue, self.wake)
         self._unreachable_since: dict[Group, float] = {}
         self._woken = False
         self._held = True
@@ -83,7 +83,7 @@ class Dispatcher:
 
     def enqueue(self, entry: Entry) -> None:
         """Let a task wait for its turn."""
-        if entry.final or entry.queued:
+        if entry.final or entry.queued or entry.cancelled_by is not None:  # who cancels it sees to its end
             return
         entry.queued = True
         entry.task.status = TaskStatus.QUEUED
@@ -120,6 +120,7 @@ class Dispatcher:
         task = entry.task
         self._queue.push(
             entry,
+            family=entry.group.family,
             group=entry.group,
             priority=int(task.priority),
             fairness_key=task.fairness_key,
@@ -132,21 +133,24 @@ class Dispatcher:
         for _ in range(LAUNCHES_PER_ROUND):
             if self._held or self._slots_used >= self._settings.max_concurrent_tasks:
                 return
-            entry = self._queue.peek(wall, self._blocked)
+            entry = self._queue.peek(wall)
             if entry is None:
                 return
             try:
-                self._try(entry, now, wall)
+                self._try(entry, now)
             except Exception as problem:  # a router or worker of somebody else's; it must not stop the others
                 logger.exception("task %s could not be started", entry.task.id)
                 self._give_up(entry, problem)
         self.wake()
 
-    def _try(self, entry: Entry, now: float, wall: float) -> None:
+    def _try(self, entry: Entry, now: float) -> None:
         """Start the first task of the queue, or find out what it waits for."""
+        if entry.cancelled_by is not None:  # and not ended yet, as there are many
+            self.withdraw(entry)
+            return
         admitted = self._capacity.admit(entry, now)
         if isinstance(admitted, Seat):
-            self._queue.pop(wall, self._blocked)  # the one that was peeked at; its caller has had its turn
+            self._queue.serve(entry)
             entry.queued = False
             self._unreachable_since.pop(entry.group, None)
             self._start(entry, admitted, now)
@@ -185,7 +189,7 @@ class Dispatcher:
         self.block(entry, wait, until=wait.until)
 
     def block(self, entry: Entry, wait: Wait, *, until: float | None) -> None:
-        """Set a task's whole group aside until one of the wait's tokens comes, or the time."""
+        """Set a task's whole group, or family, aside until one of the wait's tokens comes, or the time."""
         entry.task.status, entry.task.status_reason = wait.status, wait.reason
         if not entry.queued:
             entry.queued = True

@@ -25,6 +25,11 @@ class Group(NamedTuple):
     concurrency_key: str | None
     accepted_by: tuple[int, frozenset[str]] | None = None
 
+    @property
+    def family(self) -> Group:
+        """The group without the concurrency key: all that need the same workers and are of the same type."""
+        return self if self.concurrency_key is None else self._replace(concurrency_key=None)
+
 
 class Upstream(NamedTuple):
     """Something that a task waits for: a row, whether it must succeed, and the id under which the task names it.

@@ -19,6 +19,7 @@ from vera_orchestrator.runtime.reading import Reading
 
 REJOIN_SECONDS = 0.1
 REJOIN_SECONDS_AT_MOST = 5.0
+DISMISSED_AT_ONCE = 200
 logger = logging.getLogger(__name__)
 
 
@@ -114,7 +115,7 @@ class Lifecycle:
             steps.push_async_callback(parts.ownership.leave)
             steps.push_async_callback(self._stop_workers)
             steps.push_async_callback(self.engine.stop)
-            steps.callback(self._dismiss_waiters, parts)
+            steps.push_async_callback(self._dismiss_waiters, parts)
             steps.push_async_callback(parts.progress.settle_down)
             steps.push_async_callback(drain, parts.dispatcher, self.config.drain_seconds)
             steps.push_async_callback(parts.services.stop)
@@ -165,16 +166,18 @@ class Lifecycle:
     def _assembled(self) -> Parts:
         return assemble(self._given, taken_over=self._taken_over, lost=self._given_up_for_dead)
 
-    def _dismiss_waiters(self, parts: Parts) -> None:
+    async def _dismiss_waiters(self, parts: Parts) -> None:
         self._is_stopping = False
         error = OrchestratorStopped("the orchestrator was stopped.", remedy="Start it again: the task is kept.")
         waiters = [waiter for entry in parts.live for waiter in entry.waiters]
         waiters += [waiter for some in parts.live.foreign_waiters.values() for waiter in some]
         waiters += [state.done for state in parts.progress.batches]
-        for waiter in waiters:
+        for number, waiter in enumerate(waiters, start=1):
             if not waiter.done():
                 waiter.set_exception(error)
                 waiter.exception()  # whoever awaits it gets it; nobody has to
+            if number % DISMISSED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # those just told go on first, so that the loop never stands still for long
         for entry in parts.live:
             entry.forget_timers()
 

@@ -29,6 +29,7 @@ from vera_orchestrator.runtime.capacity import Wait, describe
 from vera_orchestrator.runtime.codec import decode_result, to_seconds
 from vera_orchestrator.runtime.dependencies import Dependencies
 from vera_orchestrator.runtime.dispatcher import Dispatcher
+from vera_orchestrator.runtime.endings import Endings
 from vera_orchestrator.runtime.entry import Entry, run_name
 from vera_orchestrator.runtime.hooks import HookCaller
 from vera_orchestrator.runtime.judgement import End
@@ -39,6 +40,7 @@ from vera_orchestrator.settings import OrchestratorConfig
 
 UNKNOWN_SECONDS = 1.0
 BATCH_END_RETRIES = (0.05, 0.5, 2.0)
+HANDED_OVER_AT_ONCE = 500
 MOST_OWNERS = 20
 """How often a task changes hands before it counts as one that nobody takes."""
 HINTS = {
@@ -66,6 +68,7 @@ class Progress:
         self._live = live
         self._ownership = ownership
         self._dispatcher: Dispatcher | None = None
+        self._endings: Endings | None = None
         self._dependencies = Dependencies()
         self._results: dict[int, Any] = {}
         self._references: Counter[int] = Counter()
@@ -80,6 +83,7 @@ class Progress:
     def attach(self, dispatcher: Dispatcher) -> None:
         """Name the dispatcher that ready tasks go to."""
         self._dispatcher = dispatcher
+        self._endings = Endings(self.end, dispatcher.unsettled)
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -107,7 +111,7 @@ class Progress:
         """Take charge of a committed task only to end it."""
         self._live.add(entry)
         self._references.update(upstream.key for upstream in entry.after)
-        self.end(entry, error)
+        self._end_all((entry,), error)
 
     def _due(self, entry: Entry) -> None:
         entry.delay = None
@@ -132,7 +136,7 @@ class Progress:
         error = _expired()
         if entry in self.dispatcher.active:
             entry.expired = True  # the attempt goes on; there will be no further one
-        elif not entry.final:
+        elif not _is_ending(entry):
             self.end(entry, error)
 
     def end(self, entry: Entry, error: VeraError) -> asyncio.Task[None]:
@@ -140,19 +144,38 @@ class Progress:
         self._dependencies.drop(entry.key)
         return self.dispatcher.end_soon(entry, End(status=error.task_status, error=error, exhausted=error.retryable))
 
+    def _end_all(self, entries: Iterable[Entry], error: VeraError) -> None:
+        """End tasks that do not run: none of them starts from now on; see Endings."""
+        assert self._endings is not None
+        ending: list[Entry] = []
+        for entry in entries:
+            entry.cancelled_by = error
+            ending.append(entry)
+        self._endings.add(ending)
+
     def cancel(self, entry: Entry, reason: str) -> bool:
         """Cancel a task, running or not; False if it has just ended."""
-        if entry.final:
-            return False
-        if isinstance(entry.cancelled_by, TaskCancelled):  # asked before: let the worker clean up in peace
-            return True
+        return self.cancel_all((entry,), reason) == 1
+
+    def cancel_all(self, entries: Iterable[Entry], reason: str) -> int:
+        """Cancel tasks, running or not; return how many had not ended. None of them starts after this."""
         error = TaskCancelled(reason)
-        entry.cancelled_by = error
-        if entry.execution is not None:
-            entry.execution.cancel()
-        elif entry not in self.dispatcher.active:
-            self.end(entry, error)
-        return True
+        count = 0
+        waiting: list[Entry] = []
+        for entry in entries:
+            if entry.final:
+                continue
+            count += 1
+            if isinstance(entry.cancelled_by, TaskCancelled):  # asked before: let the worker clean up in peace
+                continue
+            entry.cancelled_by = error
+            if entry.execution is not None:
+                entry.execution.cancel()
+            elif entry not in self.dispatcher.active:
+                waiting.append(entry)
+        waiting.reverse()  # those that wait for others mostly come later, and end sooner so
+        self._end_all(waiting, error)
+        return count
 
     async def upstream(self, entry: Entry) -> dict[str, Any]:
         """Return the data of a task's dependencies by the id under which it names them."""
@@ -224,25 +247,26 @@ class Progress:
                     entry.delay = asyncio.get_running_loop().call_later(due_at - time.time(), self._due, entry)
                 else:
                     self.dispatcher.enqueue(entry)
-        for dependent in doomed:
-            entry = self._live.get(dependent)
-            if entry is not None and not entry.final:
-                self.end(entry, dependency_failed(task))
+        if not doomed:
+            return
+        lost = [entry for one in doomed if (entry := self._live.get(one)) is not None]
+        self._end_all((entry for entry in lost if not _is_ending(entry)), dependency_failed(task))
 
     def _task_of_batch_ended(self, state: BatchState, key: int, task: Task) -> None:
         state.open.discard(key)
         if not state.open:
             self.spawn(self._end_batch(state))
-        elif state.batch.fail_fast and task.status is TaskStatus.FAILED:
+        elif state.batch.fail_fast and task.status is TaskStatus.FAILED and not state.is_cancelled:
             self.cancel_batch(state, f"task {task.id} of the batch failed")
 
     def cancel_batch(self, state: BatchState, reason: str) -> int:
         """Cancel what has not ended of a batch, also what other owners have; return how many tasks."""
-        entries = [entry for key in list(state.open) if (entry := self._live.get(key)) is not None]
+        state.is_cancelled = True
+        entries = [entry for key in sorted(state.open) if (entry := self._live.get(key)) is not None]
         elsewhere = state.open - {entry.key for entry in entries}
         if elsewhere:
             self.spawn(self._ask_to_cancel(elsewhere, reason))
-        return sum(self.cancel(entry, reason) for entry in entries) + len(elsewhere)
+        return self.cancel_all(entries, reason) + len(elsewhere)
 
     async def _ask_to_cancel(self, keys: Collection[int], reason: str) -> None:
         for patience in (*BATCH_END_RETRIES, None):
@@ -294,16 +318,22 @@ class Progress:
 
     async def hand_over_waiting(self) -> None:
         """Give up all tasks that do not run, for others to run; raises JournalUnavailable."""
-        waiting = [entry for entry in self._live if entry not in self.dispatcher.active and not entry.final]
-        if not waiting:
-            return
-        await self._journal.give_up({entry.key: entry.fence for entry in waiting})
-        for entry in waiting:
-            if not entry.final:
-                self.dispatcher.withdraw(entry)
-                self.hand_over(entry)
+        every = list(self._live)
+        for start in range(0, len(every), HANDED_OVER_AT_ONCE):
+            waiting = [one for one in every[start : start + HANDED_OVER_AT_ONCE] if self._may_be_handed_over(one)]
+            if waiting:
+                await self._journal.give_up({entry.key: entry.fence for entry in waiting})
+            for entry in waiting:
+                if not _is_ending(entry):
+                    self.dispatcher.withdraw(entry)
+                    self.hand_over(entry)
+
+    def _may_be_handed_over(self, entry: Entry) -> bool:
+        return not _is_ending(entry) and entry not in self.dispatcher.active and self._live.get(entry.key) is entry
 
     def _let_go(self, entry: Entry) -> None:
+        assert self._endings is not None
+        self._endings.over(entry)
         self._live.drop(entry)
         for upstream in entry.after:
             self._references[upstream.key] -= 1
@@ -319,14 +349,14 @@ class Progress:
     async def _place(self, entry: Entry, wait: Wait) -> None:
         try:
             elsewhere = await self._ownership.fits_elsewhere(entry.group, reachable=wait.unreachable)
-            if elsewhere and not entry.final and entry.fence < MOST_OWNERS:
+            if elsewhere and not _is_ending(entry) and entry.fence < MOST_OWNERS:
                 await self._journal.give_up({entry.key: entry.fence})
         except Exception as error:  # the journal away, or no file to be had: the task must not be lost for it
             logger.warning("no other owner could be looked for: %r", error)
-            if not entry.final:
+            if not _is_ending(entry):
                 self.dispatcher.block(entry, wait, until=time.monotonic() + UNKNOWN_SECONDS)
             return
-        if entry.final:  # cancelled meanwhile
+        if _is_ending(entry):  # cancelled meanwhile
             return
         if elsewhere and entry.fence < MOST_OWNERS:
             self.hand_over(entry)
@@ -378,6 +408,11 @@ def _expired() -> TaskExpired:
     return TaskExpired(
         "the task waited longer than it may.", remedy="Raise max_wait_seconds or expires_at, or add workers."
     )
+
+
+def _is_ending(entry: Entry) -> bool:
+    """Whether a task that does not run has ended or is about to."""
+    return entry.final or entry.cancelled_by is not None
 
 
 def _ignore() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vera_orchestrator.engine.base import Engine
@@ -23,7 +23,9 @@ from vera_orchestrator.runtime.progress import Progress, dependency_failed, no_w
 from vera_orchestrator.runtime.submission import decode_options, plan_of
 from vera_orchestrator.settings import OrchestratorConfig
 
-CLAIM_LIMIT = 1_000
+CLAIM_LIMIT = 500
+READ_AT_ONCE = 100
+"""Rows that are read before other things may go on."""
 FORGOTTEN_SECONDS = 5.0
 ANYBODYS = TaskRow(key=0, id="", type="custom", priority=2, spec="{}", submitted_at=0)
 Scope = Callable[[TaskRow], bool]
@@ -73,6 +75,7 @@ class Recovery:
         self._arriving: set[int] = set()
         self._stranded: list[tuple[Sequence[TaskRow], VeraError | None]] = []
         self.leftover = 0
+        self.unheeded = 0
         ownership.is_scoped = not scope(ANYBODYS)
 
     async def claim(self) -> int:
@@ -89,8 +92,7 @@ class Recovery:
             unwanted = await self._journal.asked_to_cancel(None)
             after_key = rows[-1].key
             wanted: list[int] = []
-            for row in rows:
-                read = self._read(row)
+            async for row, read in self._each(rows):
                 if read is None:
                     unreadable.add(row.key)
                 elif self._is_in_scope(row) and (row.key in unwanted or await self._is_for_us(read, unfit)):
@@ -121,13 +123,16 @@ class Recovery:
                 after_key = rows[-1].key
                 found += [row.key for row in rows if not self._is_known(row.key)]
             # read again: what has ended between the first look and the question whether it is known is final by now
-            rows = (await self._journal.rows(found)).values() if found else ()
-            lost = [row for row in rows if row.owner == self._ownership.number and not row.status.is_final]
+            lost = 0
+            for some in _pages(found):
+                rows = (await self._journal.rows(some)).values()
+                mine = [row for row in rows if row.owner == self._ownership.number and not row.status.is_final]
+                lost += len(mine)
+                await self._take_charge([row for row in mine if not self._is_known(row.key)])
         except BaseException:
             self._ownership.is_uncertain = True
             raise
-        await self._take_charge([row for row in lost if not self._is_known(row.key)])
-        return len(lost)
+        return lost
 
     def _is_known(self, key: int) -> bool:
         stranded = any(row.key == key for rows, _ in self._stranded for row in rows)
@@ -135,12 +140,19 @@ class Recovery:
         return stranded or arriving or key in self._refused or self._live.get(key) is not None
 
     async def heed_cancellations(self) -> None:
-        """Cancel what another owner has been asked to cancel here."""
+        """Cancel what another owner has been asked to cancel here; `unheeded` says how much of it is yet to arrive."""
         asked = await self._journal.asked_to_cancel(self._ownership.number)
-        for key, reason in asked.items():
-            entry = self._live.get(key)
-            if entry is not None:
-                self._progress.cancel(entry, reason)
+        found = {key: entry for key in asked if (entry := self._live.get(key)) is not None}
+        for reason in {asked[key] for key in found}:
+            self._progress.cancel_all([entry for key, entry in found.items() if asked[key] == reason], reason)
+        self.unheeded = len(asked) - len(found)
+
+    async def _each(self, rows: Sequence[TaskRow]) -> AsyncGenerator[tuple[TaskRow, Read | None]]:
+        """Read rows one after the other, and let other things go on now and then."""
+        for number, row in enumerate(rows, start=1):
+            yield row, self._read(row)
+            if number % READ_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def _read(self, row: TaskRow) -> Read | None:
         """Return what a row says; None, noted once in the log, if it cannot be read here."""
@@ -179,8 +191,10 @@ class Recovery:
     async def cancel(self, keys: Collection[int], reason: str) -> int:
         """Cancel tasks, those that nobody is in charge of at once; return how many had not ended."""
         rows = await self._journal.rows(keys)
-        free = [key for key, row in rows.items() if row.owner is None and self._read(row) is not None]
-        claimed = await self._claim(free, TaskCancelled(reason)) if free else set[int]()
+        free = [row.key async for row, read in self._each([*rows.values()]) if row.owner is None and read is not None]
+        claimed = set[int]()
+        for some in _pages(free):
+            claimed |= await self._claim(some, TaskCancelled(reason))
         others = [key for key, row in rows.items() if not row.status.is_final and key not in claimed]
         if not others:
             return len(claimed)
@@ -219,7 +233,7 @@ class Recovery:
 
     async def adopt(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:
         """Take charge of claimed rows; with an error only to end them so. Nothing has been done if it raises."""
-        reads = [read for row in rows if (read := self._read(row)) is not None]
+        reads = [read async for _, read in self._each(rows) if read is not None]
         ours = {read.row.key for read in reads}
         upstream = await self._upstream(ours, [read.after for read in reads])
         await self._adopt_batches({read.row.batch for read in reads if read.row.batch is not None})
@@ -335,7 +349,7 @@ class Recovery:
         known = await self._journal.rows(keys_of_tasks)  # with the results of those that have ended
         rows = [known[one] for one in keys_of_tasks if one in known]
         options = decode_options(row.options)
-        reads = {one.key: read for one in rows if (read := self._read(one)) is not None}
+        reads = {one.key: read async for one, read in self._each(rows) if read is not None}
         tasks = {one.key: reads[one.key].task if one.key in reads else legible_task(one) for one in rows}
         batch = ParallelBatch(
             id=row.id,
@@ -347,10 +361,17 @@ class Recovery:
         )
         unfinished = {one.key for one in rows if not one.status.is_final}
         state = BatchState(key=key, batch=batch, tasks=tasks, open=unfinished)
+        still = [(one, read.after) for one, read in reads.items() if one in unfinished]
+        plan = await asyncio.to_thread(plan_of, state, still, options.name)  # beside the event loop: it may be long
+        if self._progress.batches.get(key) is not None:  # adopted meanwhile
+            return
         self._progress.batches.add(state)
         self._live.foreign.update({one: task for one, task in tasks.items() if one in unfinished})
-        still = [(one, read.after) for one, read in reads.items() if one in unfinished]
-        self._engine.open_batch(plan_of(state, still, options.name))
+        self._engine.open_batch(plan)
+
+
+def _pages(keys: Sequence[int]) -> list[Sequence[int]]:
+    return [keys[start : start + CLAIM_LIMIT] for start in range(0, len(keys), CLAIM_LIMIT)]
 
 
 def _interrupted(entry: Entry) -> TaskInterrupted:

@@ -147,6 +147,8 @@ class Services:
             pauses.append(look)
         if self._recovery.leftover:
             pauses.append(LEFTOVER_SECONDS)
+        if self._recovery.unheeded:
+            pauses.append(LOOK_SECONDS)
         if self._has_missed_ends:
             pauses.append(max(0.0, self._watch_at - time.monotonic()))
         return min(pauses, default=None)

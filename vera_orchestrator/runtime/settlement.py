@@ -116,7 +116,7 @@ class Settlement:
             except JournalUnavailable as error:
                 logger.warning("the journal cannot be written, trying again in %.2g s: %s", delay, error)
                 await asyncio.sleep(delay)
-                delay = min(5.0, delay * 2)
+                delay = min(2.0, delay * 2)
 
     async def _tell(self, entry: Entry, result: TaskResult, error: VeraError | None) -> None:
         task = entry.task

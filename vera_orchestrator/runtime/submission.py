@@ -90,7 +90,11 @@ class Submission:
         unsettled = self._progress.dispatcher.unsettled
         unsettled.add(task)
         task.add_done_callback(unsettled.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_unheeded)
+            raise
 
     async def _arriving(self, drafts: Sequence[Draft], step: Coroutine[Any, Any, T]) -> T:
         with self._ownership.arriving([draft.row.key for draft in drafts]):
@@ -247,6 +251,12 @@ class Submission:
         future = self._live.watch(row.key, earlier)
         self._progress.look_elsewhere()
         return await future
+
+
+def _unheeded(step: asyncio.Task[Any]) -> None:
+    """Take what a step raised whose caller has gone away."""
+    if not step.cancelled():
+        step.exception()
 
 
 def _check_keys(tasks: Sequence[Task]) -> None:
