@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,6 +39,12 @@ async def other(journal: Journal, alive_file: Path, lease: float) -> int:
     return await journal.join(host=host, pid=1, alive_file=str(alive_file), lease_seconds=lease)
 
 
+async def look_after_a_lease(one: Ownership) -> None:
+    """Let an owner look as one that has renewed its own lease in time for a whole lease."""
+    one._steady_since = -math.inf  # pyright: ignore[reportPrivateUsage]
+    await one.look()
+
+
 async def numbers(journal: Journal) -> set[int]:
     """Return the owners there are."""
     return {owner.number for owner in await journal.owners()}
@@ -49,8 +56,20 @@ async def test_an_owner_that_lives_but_has_not_renewed_its_lease_counts_as_dead(
     file = AliveFile(tmp_path)
     paused = await other(journal, file.path, lease=-100)
     one = await joined(journal, tmp_path)
+    await look_after_a_lease(one)
     assert paused not in await numbers(journal)
     file.release()
+    await one.leave()
+
+
+async def test_who_could_not_renew_its_own_lease_does_not_bury_others_for_theirs(
+    journal: Journal, tmp_path: Path
+) -> None:
+    silent = await other(journal, tmp_path / "in-another-container", lease=-1)
+    one = await joined(journal, tmp_path)
+    one._renewed -= 100  # pyright: ignore[reportPrivateUsage]  # as if the journal had been away
+    await look_after_a_lease(one)
+    assert silent in await numbers(journal)
     await one.leave()
 
 
@@ -70,6 +89,8 @@ async def test_where_there_is_no_such_file_the_lease_decides(journal: Journal, t
     living = await other(journal, tmp_path / "in-another-container", lease=100)
     dead = await other(journal, tmp_path / "in-a-third", lease=-1)
     one = await joined(journal, tmp_path)
+    assert {living, dead} < await numbers(journal)  # perhaps the journal has just come back, for all of them
+    await look_after_a_lease(one)
     assert living in await numbers(journal)
     assert dead not in await numbers(journal)
     await one.leave()

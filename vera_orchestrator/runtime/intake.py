@@ -106,6 +106,9 @@ def check_task(task: object) -> Task:
     if not task.id or not isinstance(task.id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"{task.id!r} is not a text.", field="id", remedy="Give a non-empty text or none at all.")
     _check_kinds(task)
+    for name in ("id", "concurrency_key", "fairness_key", "idempotency_key"):
+        if len((getattr(task, name) or "").encode(errors="replace")) > LONGEST_KEY:
+            raise InvalidValue("it is too long.", field=name, remedy=f"Give at most {LONGEST_KEY:,} bytes.")
     if task.max_retries < 0:
         raise InvalidValue(f"{task.max_retries} is negative.", field="max_retries", remedy="Give 0 or more.")
     for name in ("timeout_seconds", "max_wait_seconds"):
@@ -130,6 +133,9 @@ def _check_kinds(task: Task) -> None:
             f"{task.retry_delay_seconds!r} is no delay.", field="retry_delay_seconds", remedy="Give 0 or more seconds."
         )
 
+
+LONGEST_KEY = 1_000
+"""Bytes of a text by which things are found; databases have limits on that."""
 
 _TEXT, _NUMBER, _TIME = "a text, or None", "a number, or None", "a datetime, or None"
 _KINDS: tuple[tuple[str, Any, str], ...] = (

@@ -9,9 +9,7 @@ import time
 from contextlib import AsyncExitStack
 from typing import Self
 
-from vera_orchestrator.errors import (
-    OrchestratorStopped,
-)
+from vera_orchestrator.errors import JournalUnavailable, OrchestratorStopped
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.draining import drain
 from vera_orchestrator.runtime.parts import Outside, Parts, assemble
@@ -20,6 +18,7 @@ from vera_orchestrator.runtime.reading import Reading
 REJOIN_SECONDS = 0.1
 REJOIN_SECONDS_AT_MOST = 5.0
 DISMISSED_AT_ONCE = 200
+DRAIN_LOOK_SECONDS = 0.1
 logger = logging.getLogger(__name__)
 
 
@@ -125,7 +124,7 @@ class Lifecycle:
 
         Until then submitting raises OrchestratorStopped; reading, waiting and cancelling go on. For an upgrade, drain
         and then stop. Raises TimeoutError after `timeout` seconds, still draining, and OrchestratorStopped if it is not
-        running.
+        running, or if `stop` or `resume` is called meanwhile.
         """
         self.is_draining = True
         try:
@@ -137,10 +136,26 @@ class Lifecycle:
         parts.dispatcher.hold()
         parts.services.want_claim()  # which tells the others that nothing can be run here
         async with asyncio.timeout(timeout):
-            await parts.progress.hand_over_waiting()
-            while parts is self._parts and parts.dispatcher.unsettled:
-                await asyncio.wait(set(parts.dispatcher.unsettled), return_when=asyncio.FIRST_COMPLETED)
-                await parts.progress.hand_over_waiting()
+            while await self._has_handed_over_some() or self._is_busy():
+                if not self.is_draining:
+                    raise OrchestratorStopped("draining was broken off: stop() or resume() was called.")
+                unsettled = set(self._parts.dispatcher.unsettled)
+                if unsettled:
+                    await asyncio.wait(unsettled, timeout=DRAIN_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    await asyncio.sleep(DRAIN_LOOK_SECONDS)
+
+    async def _has_handed_over_some(self) -> bool:
+        try:
+            return await self._parts.progress.hand_over_waiting() > 0
+        except JournalUnavailable as error:
+            logger.warning("draining waits for the journal: %s", error)
+            return True
+
+    def _is_busy(self) -> bool:
+        """Whether tasks run here, end, or are just coming."""
+        parts = self._parts
+        return not self.is_running or bool(parts.dispatcher.unsettled) or parts.ownership.has_arrivals
 
     async def resume(self) -> None:
         """Run tasks again after `drain`."""

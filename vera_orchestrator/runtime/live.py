@@ -48,7 +48,8 @@ class LiveTasks:
     def drop(self, entry: Entry) -> None:
         """Let go of a task."""
         entry.forget_timers()
-        self._by_key.pop(entry.key, None)
+        if self._by_key.get(entry.key) is entry:
+            del self._by_key[entry.key]
         if self._by_id.get(entry.task.id) is entry:
             del self._by_id[entry.task.id]
 

@@ -7,10 +7,10 @@ import contextlib
 import fcntl
 import itertools
 import logging
-import math
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -22,6 +22,9 @@ from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.base import REACHABLE, BaseWorker
 
 CACHE_SECONDS = 0.5
+LATE_RENEWALS = 2.5
+"""How many times the pause between two renewals may pass before they count as interrupted."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -87,7 +90,8 @@ class Ownership:
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._steady_since = 0.0
-        self._arriving: set[int] = set()
+        self._renewed = 0.0
+        self._arriving: Counter[int] = Counter()
         self.number = 0
         self.is_scoped = False
         self.is_draining = False
@@ -102,21 +106,32 @@ class Ownership:
         """Return a row key that nobody else has."""
         return next(self._keys)
 
+    def be_uncertain(self) -> None:
+        """Say that rows may be this owner's that it does not know, so that somebody looks for them."""
+        self.is_uncertain = True
+        self._taken_over()
+
     @contextlib.contextmanager
     def arriving(self, keys: Collection[int]) -> Generator[None]:
-        """Say which rows are being written, so that nobody takes them for forgotten ones."""
+        """Say which rows are changing hands, so that nobody takes them for forgotten ones."""
         self._arriving.update(keys)
         try:
             yield
-        except JournalUnavailable:
-            self.is_uncertain = True
+        except (JournalUnavailable, asyncio.CancelledError):  # it may have been written all the same
+            self.be_uncertain()
             raise
         finally:
-            self._arriving.difference_update(keys)
+            self._arriving.subtract(keys)
+            self._arriving = +self._arriving
 
     def is_arriving(self, key: int) -> bool:
-        """Whether a row is being written."""
+        """Whether a row is changing hands."""
         return key in self._arriving
+
+    @property
+    def has_arrivals(self) -> bool:
+        """Whether any rows are changing hands."""
+        return bool(self._arriving)
 
     async def join(self) -> None:
         """Become an owner, and bury those that are dead.
@@ -138,7 +153,8 @@ class Ownership:
             raise
         self._alive = alive
         self._keys = itertools.count(first_key(self.number))
-        self._steady_since = -math.inf  # who has just joined knows of no trouble that kept others from their leases
+        # who has just joined does not know whether the journal was away, and gives others the time to come back to it
+        self._steady_since = self._renewed = time.monotonic()
         await self.look()
         self._check_seal()
         self._task = asyncio.create_task(self._keep(), name="vera-lease")
@@ -224,13 +240,16 @@ class Ownership:
             with contextlib.suppress(OSError):
                 Path(owner.alive_file).unlink(missing_ok=True)
             return True
-        # It lives perhaps, but stands still; when it wakes it writes nothing. Where this owner could not renew its own
-        # lease lately, the journal was away, and others are given the time to come back to it.
-        has_waited = time.monotonic() - self._steady_since >= self._settings.lease_seconds
-        return owner.lease_left < 0 and has_waited
+        # It lives perhaps, but stands still; when it wakes it writes nothing.
+        return owner.lease_left < 0 and self._is_steady()
+
+    def _is_steady(self) -> bool:
+        """Whether this owner has renewed its own lease in time for a whole lease: else the journal was away for all."""
+        now = time.monotonic()
+        is_late = now - self._renewed > LATE_RENEWALS * self._settings.lease_renew_seconds
+        return not is_late and now - self._steady_since >= self._settings.lease_seconds
 
     async def _keep(self) -> None:
-        renewed = time.monotonic()
         while True:
             await asyncio.sleep(self._settings.lease_renew_seconds)
             try:
@@ -238,9 +257,10 @@ class Ownership:
                     logger.warning("this owner was given up for dead by another; its tasks are no longer its own")
                     self._lost()
                     return
-                if time.monotonic() - renewed > self._settings.lease_seconds:
-                    self._steady_since = time.monotonic()
-                renewed = time.monotonic()
+                now = time.monotonic()
+                if now - self._renewed > LATE_RENEWALS * self._settings.lease_renew_seconds:
+                    self._steady_since = now
+                self._renewed = now
                 await self.look()
             except JournalUnavailable as error:
                 logger.warning("the lease could not be renewed: %s", error)

@@ -41,8 +41,8 @@ from vera_orchestrator.settings import OrchestratorConfig
 UNKNOWN_SECONDS = 1.0
 BATCH_END_RETRIES = (0.05, 0.5, 2.0)
 HANDED_OVER_AT_ONCE = 500
-MOST_OWNERS = 20
-"""How often a task changes hands before it counts as one that nobody takes."""
+MOST_OWNERS = 40
+"""The fence at which a task counts as one that nobody takes; it grows by two each time it changes hands."""
 HINTS = {
     "llm_inference": "Register an LLM API with register_llm_api, or start Ollama and set ollama_url (VERA_OLLAMA_URL).",
     "ollama": "Start Ollama and set ollama_url (VERA_OLLAMA_URL).",
@@ -106,6 +106,13 @@ class Progress:
             entry.delay = asyncio.get_running_loop().call_later(due_at - time.time(), self._due, entry)
         else:
             self.dispatcher.enqueue(entry)
+        if self._ownership.is_draining:
+            self.spawn(self._pass_on(entry))
+
+    async def _pass_on(self, entry: Entry) -> None:
+        """Hand over a task that came although this process is being drained."""
+        if self._may_be_handed_over(entry):
+            await self._give_up((entry,))
 
     def accept_ended(self, entry: Entry, error: VeraError) -> None:
         """Take charge of a committed task only to end it."""
@@ -281,20 +288,34 @@ class Progress:
         self.look_elsewhere()
 
     async def _end_batch(self, state: BatchState) -> None:
-        status = batch_status(state.tasks.values())
-        state.batch.status = status
         for patience in (*BATCH_END_RETRIES, None):
+            status = batch_status(state.tasks.values())
             try:
-                await self._journal.batch_ended(state.key, status, time.time())
+                if not state.open and not await self._journal.batch_ended(state.key, status, time.time()):
+                    await self._reopen(state)
+                if state.open:  # some of its tasks have been put back meanwhile
+                    return
                 break
             except JournalUnavailable as error:
                 logger.warning("the end of batch %s cannot be written: %s", state.batch.id, error)
                 if patience is None:  # how its tasks ended is in the journal in any case
                     break
                 await asyncio.sleep(patience)
-        self._close_batch(state, status)
+        self._close_batch(state, batch_status(state.tasks.values()))
+
+    async def _reopen(self, state: BatchState) -> None:
+        """Wait again for those of a batch's tasks that somebody has put back."""
+        rows = await self._journal.batch_tasks(state.key)
+        again = {row.key for row in rows if not row.status.is_final and row.key in state.tasks}
+        for key in again:
+            state.tasks[key].status, state.tasks[key].result = TaskStatus.QUEUED, None
+            if self._live.get(key) is None:
+                self._live.foreign[key] = state.tasks[key]
+        state.open |= again
+        self.look_elsewhere()
 
     def _close_batch(self, state: BatchState, status: TaskStatus) -> None:
+        state.batch.status = status
         self.batches.drop(state)
         failures = [task for task in state.tasks.values() if task.status is TaskStatus.FAILED]
         error = f"{len(failures)} of {len(state.tasks)} tasks failed" if failures else None
@@ -310,26 +331,41 @@ class Progress:
     def hand_over(self, entry: Entry) -> None:
         """Watch a task from now on that another owner has."""
         self._dependencies.drop(entry.key)
+        self.dispatcher.withdraw(entry)
         self._let_go(entry)
+        successor = self._live.get(entry.key)
+        if successor is not None:  # the task has come back already
+            successor.waiters.extend(entry.waiters)
+            return
         self._live.foreign[entry.key] = entry.task
         if entry.waiters:
             self._live.foreign_waiters.setdefault(entry.key, []).extend(entry.waiters)
         self.look_elsewhere()
 
-    async def hand_over_waiting(self) -> None:
-        """Give up all tasks that do not run, for others to run; raises JournalUnavailable."""
+    async def hand_over_waiting(self) -> int:
+        """Give up all tasks that do not run, for others to run, while draining; return how many.
+
+        Raises JournalUnavailable; what is still this owner's then is found again.
+        """
         every = list(self._live)
+        count = 0
         for start in range(0, len(every), HANDED_OVER_AT_ONCE):
             waiting = [one for one in every[start : start + HANDED_OVER_AT_ONCE] if self._may_be_handed_over(one)]
-            if waiting:
-                await self._journal.give_up({entry.key: entry.fence for entry in waiting})
-            for entry in waiting:
-                if not _is_ending(entry):
-                    self.dispatcher.withdraw(entry)
-                    self.hand_over(entry)
+            if waiting and self._ownership.is_draining:
+                count += len(waiting)
+                await self._give_up(waiting)
+        return count
 
     def _may_be_handed_over(self, entry: Entry) -> bool:
         return not _is_ending(entry) and entry not in self.dispatcher.active and self._live.get(entry.key) is entry
+
+    async def _give_up(self, entries: Sequence[Entry]) -> None:
+        """Give tasks that do not run to nobody. They are let go of first, so that none starts meanwhile."""
+        fences = {entry.key: entry.fence for entry in entries}
+        with self._ownership.arriving(fences):
+            for entry in entries:
+                self.hand_over(entry)
+            await self._journal.give_up(fences)
 
     def _let_go(self, entry: Entry) -> None:
         assert self._endings is not None
@@ -349,17 +385,18 @@ class Progress:
     async def _place(self, entry: Entry, wait: Wait) -> None:
         try:
             elsewhere = await self._ownership.fits_elsewhere(entry.group, reachable=wait.unreachable)
-            if elsewhere and not _is_ending(entry) and entry.fence < MOST_OWNERS:
-                await self._journal.give_up({entry.key: entry.fence})
         except Exception as error:  # the journal away, or no file to be had: the task must not be lost for it
             logger.warning("no other owner could be looked for: %r", error)
             if not _is_ending(entry):
                 self.dispatcher.block(entry, wait, until=time.monotonic() + UNKNOWN_SECONDS)
             return
-        if _is_ending(entry):  # cancelled meanwhile
+        if not self._may_be_handed_over(entry):  # cancelled, or handed over, meanwhile
             return
         if elsewhere and entry.fence < MOST_OWNERS:
-            self.hand_over(entry)
+            try:
+                await self._give_up((entry,))
+            except JournalUnavailable as error:
+                logger.warning("task %s could not be handed over: %s", entry.task.id, error)
             return
         if wait.unreachable:
             self.end(entry, WorkerUnavailable(f"{wait.reason}.", remedy="See the status of the workers."))

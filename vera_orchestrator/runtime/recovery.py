@@ -97,7 +97,7 @@ class Recovery:
                     unreadable.add(row.key)
                 elif self._is_in_scope(row) and (row.key in unwanted or await self._is_for_us(read, unfit)):
                     wanted.append(row.key)
-            if wanted:
+            if wanted and not self._ownership.is_draining:
                 adopted += len(await self._claim(wanted))
         self._unfit_since, self._unreadable = unfit, unreadable
         self.leftover = len(unfit) + len(unreadable)
@@ -105,12 +105,9 @@ class Recovery:
 
     async def _claim(self, keys: Collection[int], error: VeraError | None = None) -> set[int]:
         """Claim rows and take charge of those that were still free; return their keys."""
-        try:
+        with self._ownership.arriving(keys):
             claimed = await self._journal.claim(self._ownership.number, keys)
-        except JournalUnavailable:
-            self._ownership.is_uncertain = True
-            raise
-        await self._take_charge(claimed, error)
+            await self._take_charge(claimed, error)
         return {row.key for row in claimed}
 
     async def _find_own(self) -> int:
@@ -130,7 +127,7 @@ class Recovery:
                 lost += len(mine)
                 await self._take_charge([row for row in mine if not self._is_known(row.key)])
         except BaseException:
-            self._ownership.is_uncertain = True
+            self._ownership.be_uncertain()
             raise
         return lost
 
@@ -246,6 +243,9 @@ class Recovery:
                 self._refuse(read.row)
 
     def _adopt(self, read: Read, upstream: dict[int, TaskRow], ours: Collection[int], error: VeraError | None) -> None:
+        former = self._live.get(read.row.key)
+        if former is not None:  # it had been given up for lost, and has come back to this process
+            self._progress.hand_over(former)
         row, task = read.row, self._known(read.row.key, read.task)
         if row.status is TaskStatus.RUNNING:
             task.retry_count, task.status = row.retry_count + 1, TaskStatus.QUEUED

@@ -145,7 +145,7 @@ class Services:
         pauses: list[float] = []
         if self._ownership.has_others or self._progress.awaited_elsewhere():
             pauses.append(look)
-        if self._recovery.leftover:
+        if self._recovery.leftover or self._ownership.is_uncertain:
             pauses.append(LEFTOVER_SECONDS)
         if self._recovery.unheeded:
             pauses.append(LOOK_SECONDS)
