@@ -29,18 +29,33 @@ class ToolCallPayload(Payload):
 
 
 class LLMPayload(Payload):
-    """A prompt or a conversation for a language model."""
+    """A prompt or a conversation for a language model, or texts to turn into vectors (`kind` embedding).
 
+    `json_schema` is the schema that the answer must fit, empty for any JSON object; `tools` are {name, description,
+    parameters}, and `tool_choice` is auto, none, required or the name of one.
+    """
+
+    kind: Literal["chat", "embedding"] = "chat"
     prompt: str | None = None
     messages: list[dict[str, Any]] | None = None
     system: str | None = None
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = Field(default=None, gt=0)
+    stop: str | list[str] | None = None
+    json_schema: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
     stream: bool = False
+    input: str | list[str] | None = None
+    dimensions: int | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _has_input(self) -> LLMPayload:
+        if self.kind == "embedding":
+            if not self.input:
+                raise ValueError("give input, a text or a list of them")
+            return self
         if self.prompt is None and not self.messages:
             raise ValueError("give prompt or messages")
         return self

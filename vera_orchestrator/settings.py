@@ -96,6 +96,16 @@ class OrchestratorConfig(BaseSettings):
     breaker_failures: int = Field(5, ge=1, description="Failures in a row after which a worker is set aside.")
     breaker_seconds: float = Field(10, gt=0, description="Seconds a worker is set aside before it gets one task.")
 
+    # language models
+    default_openai_model: str | None = Field("gpt-5.4-mini", description="OpenAI's model where a task names none.")
+    default_anthropic_model: str | None = Field(
+        "claude-haiku-4-5", description="Anthropic's model where a task names none."
+    )
+    default_gemini_model: str | None = Field("gemini-2.5-flash", description="Gemini's model where a task names none.")
+    default_ollama_model: str | None = Field(
+        None, description="Ollama's model where a task names none; none, or not installed: the first that can chat."
+    )
+
     # Prefect
     prefect: PrefectMode = Field(
         PrefectMode.AUTO,
@@ -180,6 +190,13 @@ class OrchestratorConfig(BaseSettings):
             raise ValueError("it is of use only to servers that share a database, and prefect_database_url is not set")
         return url
 
+    @field_validator("database_url")
+    @classmethod
+    def _journal_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith("sqlite"):  # the path of a file may have any name
+            _check_account(url.get_secret_value())
+        return url
+
     @field_validator("prefect_encryption_key")
     @classmethod
     def _fernet_key(cls, key: SecretStr | None) -> SecretStr | None:
@@ -214,7 +231,12 @@ def _check_address(url: str, schemes: str, example: str) -> None:
         raise ValueError("this is no URL") from None
     if not re.fullmatch(schemes, parts.scheme) or not parts.netloc.rpartition("@")[2] + parts.query:
         raise ValueError(f"it has the form {example}")
-    if parts.netloc.count("@") > 1 or "@" in parts.path + parts.query + parts.fragment:
+    _check_account(url)
+
+
+def _check_account(url: str) -> None:
+    """Refuse what would be taken for the host, and shown in errors, although it belongs to the password."""
+    if url.count("@") > 1:
         raise ValueError("what is not a letter or digit in an account or password is to be written as %XX")
 
 

@@ -15,6 +15,7 @@ from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.scheduler import SmartScheduler
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.llm import LLMAPIWorker, OllamaWorker
+from vera_orchestrator.workers.llm.kinds import default_model_of
 from vera_orchestrator.workers.parallel_batch import ParallelBatchWorker
 from vera_orchestrator.workers.remote import RemoteWorker
 
@@ -32,7 +33,7 @@ class UnifiedOrchestrator(Orchestrator):
         self.tools = standard_tools()
         prefect = PrefectParts(tasks=TASKS, batch_flow=run_batch)
         super().__init__(compose(config, self.tools, prefect, router=router))
-        self.worker_registry.add(OllamaWorker(config.ollama_url))
+        self.worker_registry.add(OllamaWorker(config.ollama_url, default_model=config.default_ollama_model))
         self.worker_registry.add(ParallelBatchWorker(self))
         self.resource_manager = ResourceManager(self.worker_registry, self.running_tasks)
         self.scheduler = SmartScheduler(self)
@@ -87,6 +88,8 @@ class UnifiedOrchestrator(Orchestrator):
         Whether the key works is found out afterwards and shown as the worker's status. Raises InvalidValue for an
         unknown `api_type`.
         """
+        if base_url is None:  # servers at other addresses have other models
+            default_model = default_model or default_model_of(api_type, self.config)
         worker = LLMAPIWorker(
             api_type,
             api_key,

@@ -7,6 +7,10 @@ import pytest
 
 from tests.http.server import Server, serving
 from tests.workers.llm.model import llama_server, write_model
+from vera_orchestrator.simulator.running import Running
+from vera_orchestrator.simulator.running import serving as serve_simulator
+from vera_orchestrator.simulator.settings import SimulatorSettings
+from vera_orchestrator.simulator.simulator import Simulator
 
 KEY = "sk-test-0123456789"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -34,3 +38,25 @@ def simulated_provider() -> Iterator[Server]:
     """A server that a test lets answer like a provider; for what a real one cannot be made to answer."""
     with serving() as running:
         yield running
+
+
+class Pauses(list[float]):
+    """The pauses that the simulator would have made, in seconds."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture(scope="session")
+def simulating() -> Iterator[Running]:
+    """The project's simulator of all providers, which never waits."""
+    with serve_simulator(Simulator(sleep=Pauses())) as running:
+        yield running
+
+
+@pytest.fixture
+def simulator(simulating: Running) -> Simulator:
+    """The simulator as it is when nothing was set and nobody asked."""
+    simulating.simulator.configure(SimulatorSettings())
+    simulating.simulator.forget()
+    return simulating.simulator

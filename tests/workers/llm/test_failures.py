@@ -11,6 +11,7 @@ import anthropic
 import ollama
 import openai
 import pytest
+from google.genai import errors as gemini_errors
 
 from tests.workers.llm.conftest import KEY
 from vera_orchestrator.errors import (
@@ -23,6 +24,7 @@ from vera_orchestrator.errors import (
 from vera_orchestrator.workers.llm import anthropic as anthropic_adapter
 from vera_orchestrator.workers.llm import openai as openai_adapter
 from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, of_status
+from vera_orchestrator.workers.llm.gemini import ODD_ANSWERS
 
 # exceptions of parts of the clients that are not used here
 UNUSED = {
@@ -63,9 +65,17 @@ def test_every_exception_of_ollamas_client_is_decided_on() -> None:
     assert set(errors_of(ollama)) == {ollama.RequestError, ollama.ResponseError}
 
 
+def test_every_exception_of_geminis_client_is_decided_on() -> None:
+    own = {item for item in vars(gemini_errors).values() if inspect.isclass(item) and issubclass(item, Exception)}
+    decided = {one for one in own if issubclass(one, (gemini_errors.APIError, *ODD_ANSWERS))}
+    # of long interactions, which are not used here, and no error
+    assert {one.__name__ for one in own - decided} == {"ContinuationInterruptedError", "ExperimentalWarning"}
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
+        (200, TaskFailed),  # an error in a stream that began well
         (400, InvalidPayload),
         (401, NotConfigured),
         (402, NotConfigured),

@@ -25,10 +25,21 @@ from vera_orchestrator.errors import (
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.workers.llm import LLMAPIWorker, OllamaWorker
 
-CHAT_PATHS = {"openai": "/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
-LIST_PATHS = {"openai": "/models", "anthropic": "/v1/models", "ollama": "/api/tags"}
-every_kind = pytest.mark.parametrize("api_type", ["openai", "anthropic", "ollama"])
-with_key = pytest.mark.parametrize("api_type", ["openai", "anthropic"])
+CHAT_PATHS = {
+    "openai": "/chat/completions",
+    "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/m:generateContent",
+    "ollama": "/api/chat",
+}
+LIST_PATHS = {"openai": "/models", "anthropic": "/v1/models", "gemini": "/v1beta/models", "ollama": "/api/tags"}
+LISTS: dict[str, dict[str, Any]] = {
+    "openai": {"data": [{"id": "m"}]},
+    "anthropic": {"data": [{"id": "m"}]},
+    "gemini": {"models": [{"name": "models/m"}]},
+    "ollama": ollama.ListResponse(models=[ollama.ListResponse.Model(model="m")]).model_dump(mode="json"),
+}
+every_kind = pytest.mark.parametrize("api_type", ["openai", "anthropic", "gemini", "ollama"])
+with_key = pytest.mark.parametrize("api_type", ["openai", "anthropic", "gemini"])
 AnyWorker = LLMAPIWorker | OllamaWorker
 
 
@@ -37,8 +48,7 @@ def worker_for(api_type: str, url: str) -> AnyWorker:
 
 
 def list_models(api_type: str, server: Server) -> None:
-    installed = ollama.ListResponse(models=[ollama.ListResponse.Model(model="m")])
-    page: dict[str, Any] = installed.model_dump(mode="json") if api_type == "ollama" else {"data": [{"id": "m"}]}
+    page = LISTS[api_type]
     # the connection ends with the answer, so that a later request needs a new one
     server.routes[LIST_PATHS[api_type]] = lambda handler, _: handler.answer_json(page, headers={"Connection": "close"})
 

@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, cast
+from typing import Any
 
 import anthropic
-from pydantic import BaseModel
 
-from vera_orchestrator.errors import InvalidPayload
-from vera_orchestrator.workers.llm.base import (
-    CONNECT_SECONDS,
-    Access,
-    Adapter,
-    ListedModel,
-    LLMAnswer,
-    LLMCall,
-    ModelPage,
+from vera_orchestrator.pricing import provider_at
+from vera_orchestrator.workers.llm.anthropic_wire import (
+    AnsweredMessage,
+    Block,
+    Delta,
+    Event,
+    MessageUsage,
+    calls_of,
+    finish_of,
+    request_body,
+    text_of,
 )
+from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Access, Adapter, ListedModel, ModelPage
 from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, translated
+from vera_orchestrator.workers.llm.forms import LLMAnswer, LLMCall
+from vera_orchestrator.workers.llm.messages import arguments_of
+from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, ToolCallChunk, UsageChunk
 
-API_TYPE = "anthropic"
 ADDRESS = "https://api.anthropic.com"
-DEFAULT_MAX_TOKENS = 4096  # the protocol wants a number
-SYSTEM_ROLES = frozenset({"system", "developer"})
-
-
-class Block(BaseModel):
-    """One part of an answer; only text is used."""
-
-    type: str
-    text: str = ""
-
-
-class MessageUsage(BaseModel):
-    """Tokens, as the provider counts them; `input_tokens` leaves out those that a cache had or was given."""
-
-    input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    output_tokens: int | None = None
-
-    @property
-    def whole_input(self) -> int | None:
-        """All tokens of the input; None if they were not counted."""
-        if self.input_tokens is None:
-            return None
-        return self.input_tokens + (self.cache_read_input_tokens or 0) + (self.cache_creation_input_tokens or 0)
-
-
-class AnsweredMessage(BaseModel):
-    """The part of an answer that is used."""
-
-    content: list[Block]
-    model: str | None = None
-    stop_reason: str | None = None
-    usage: MessageUsage | None = None
-
-
+HOST = "api.anthropic.com"
+REQUEST_ID = "request-id"
 ERRORS = ClientErrors(
     root=anthropic.AnthropicError,
     connection=anthropic.APIConnectionError,
@@ -68,40 +38,11 @@ ERRORS = ClientErrors(
 )
 
 
-def system_of(call: LLMCall) -> str | list[dict[str, Any]]:
-    """Return every system prompt of a call, in order: the protocol has one place for all of them.
-
-    Text only gives a text, as some servers know no other form. Raises InvalidPayload for what is neither text nor
-    blocks.
-    """
-    contents: list[Any] = [call.system] if call.system is not None else []
-    contents += [message.get("content") for message in call.messages if message["role"] in SYSTEM_ROLES]
-    if all(isinstance(content, str) for content in contents):
-        return "\n\n".join(contents)
-    blocks: list[dict[str, Any]] = []
-    for content in contents:
-        if isinstance(content, str):
-            blocks.append({"type": "text", "text": content})
-        elif isinstance(content, list):
-            blocks += cast("list[dict[str, Any]]", content)
-        else:
-            raise InvalidPayload("A system message holds no text.", field="payload.messages", remedy="Give content.")
-    return blocks
-
-
-def request_body(call: LLMCall) -> dict[str, Any]:
-    """Return a call as Anthropic's request, without `extra` and the temperature."""
-    system = system_of(call)
-    return {
-        "model": call.model,
-        "max_tokens": call.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": [dict(message) for message in call.messages if message["role"] not in SYSTEM_ROLES],
-        **({"system": system} if system else {}),
-    }
-
-
 class AnthropicAdapter(Adapter):
     """One client for one key and address."""
+
+    api_type = "anthropic"
+    tokens_per_image = 4_784  # 2,576 pixels on the long edge, the largest that is not scaled down
 
     def __init__(self, access: Access) -> None:
         key = access.api_key.get_secret_value()
@@ -113,24 +54,18 @@ class AnthropicAdapter(Adapter):
             api_key=key, base_url=self.address, default_headers=headers, max_retries=0
         )
 
+    @property
+    def pricing_provider(self) -> str | None:
+        """The provider whose address it is; None for gateways and servers of one's own."""
+        return provider_at(self.address)
+
     async def answer(self, call: LLMCall, *, seconds: float) -> LLMAnswer:
         """Send the conversation; a temperature that the provider would refuse is left out and noted in `left_out`."""
-        left_out = call.temperature is not None and self.refuses_temperature
-        sampling = {} if call.temperature is None or left_out else {"temperature": call.temperature}
         create: Any = self._client.messages.with_raw_response.create
         with self._translated():
-            raw = await create(**request_body(call), extra_body={**call.extra, **sampling}, timeout=_limits(seconds))
+            raw = await create(**self._body(call), timeout=_limits(seconds))
             message = AnsweredMessage.model_validate_json(await raw.read())
-        usage = message.usage or MessageUsage()
-        return LLMAnswer(
-            text="".join(block.text for block in message.content if block.type == "text"),
-            model=message.model or call.model,
-            input_tokens=usage.whole_input,
-            output_tokens=usage.output_tokens,
-            finish_reason=message.stop_reason,
-            request_id=raw.headers.get("request-id"),
-            metrics={"left_out": ["temperature"]} if left_out else {},
-        )
+        return self._answer(call, message, raw.headers.get(REQUEST_ID))
 
     async def models(self, *, seconds: float) -> Sequence[ListedModel]:
         """List the newest models; they are advice, so one page is enough."""
@@ -146,10 +81,118 @@ class AnthropicAdapter(Adapter):
     def refuses_temperature(self) -> bool:
         """Whether the server takes no temperature."""
         # since the version of 2026-10-21 of its protocol the provider itself refuses it, at any value
-        return self._client.base_url.host == "api.anthropic.com"
+        return self._client.base_url.host == HOST
+
+    async def _chunks(self, call: LLMCall, seconds: float) -> AsyncGenerator[Chunk, None]:
+        create: Any = self._client.messages.create
+        gathered = Gathered()
+        with self._translated():
+            stream = await create(**self._body(call), stream=True, timeout=_limits(seconds))
+            try:
+                async for event in stream:
+                    for chunk in gathered.add(Event.model_validate(event)):
+                        yield chunk
+                    if gathered.ended:
+                        break
+            finally:
+                await stream.close()
+        if gathered.ended:
+            yield EndChunk(answer=self._answer(call, gathered.message(), stream.response.headers.get(REQUEST_ID)))
+
+    def _body(self, call: LLMCall) -> dict[str, Any]:
+        sampling = {"temperature": call.temperature} if call.temperature is not None else {}
+        left_out = self._left_out(call)
+        more = {name: value for name, value in sampling.items() if name not in left_out}
+        return {**request_body(call), "extra_body": {**call.extra, **more}}
+
+    def _left_out(self, call: LLMCall) -> list[str]:
+        return ["temperature"] if call.temperature is not None and self.refuses_temperature else []
+
+    def _answer(self, call: LLMCall, message: AnsweredMessage, request_id: str | None) -> LLMAnswer:
+        left_out = self._left_out(call)
+        return LLMAnswer(
+            text=text_of(message.content),
+            model=message.model or call.model,
+            tool_calls=calls_of(message.content),
+            usage=message.usage and message.usage.normal(),
+            finish_reason=finish_of(message.stop_reason),
+            native_finish_reason=message.stop_reason,
+            request_id=request_id,
+            metrics={"left_out": left_out} if left_out else {},
+        )
 
     def _translated(self) -> AbstractContextManager[None]:
-        return translated(API_TYPE, ERRORS, self, self._clean)
+        return translated(ERRORS, self, self._clean)
+
+
+class Gathered:
+    """What has come of a stream."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._model: str | None = None
+        self._stop_reason: str | None = None
+        self._usage = MessageUsage()
+        self._blocks: dict[int, Block] = {}
+        self._arguments: dict[int, str] = {}
+
+    def add(self, event: Event) -> list[Chunk]:
+        """Take in an event; return the chunks that it makes. Raises ValueError for an odd one."""
+        match event.type:
+            case "message_start" if event.message is not None:
+                self._model = event.message.model
+                return self._counted(event.message.usage)
+            case "content_block_start" if event.content_block is not None:
+                self._blocks[event.index] = event.content_block
+                return self._text(event.content_block.text if event.content_block.type == "text" else "")
+            case "content_block_delta":
+                return self._added(event.index, event.delta or Delta())
+            case "content_block_stop":
+                return self._whole_call(event.index)
+            case "message_delta":
+                self._stop_reason = (event.delta and event.delta.stop_reason) or self._stop_reason
+                return self._counted(event.usage)
+            case "message_stop":
+                self.ended = True
+            case _:
+                pass  # pings, and kinds to come
+        return []
+
+    def message(self) -> AnsweredMessage:
+        """Return what has come, as the whole message would be."""
+        content = [self._blocks[index] for index in sorted(self._blocks)]
+        return AnsweredMessage(content=content, model=self._model, stop_reason=self._stop_reason, usage=self._usage)
+
+    def _added(self, index: int, delta: Delta) -> list[Chunk]:
+        block = self._blocks.setdefault(index, Block(type="text"))
+        if delta.partial_json:
+            self._arguments[index] = self._arguments.get(index, "") + delta.partial_json
+        if delta.text and block.type == "text":
+            self._blocks[index] = block.model_copy(update={"text": block.text + delta.text})
+            return self._text(delta.text)
+        return []
+
+    def _whole_call(self, index: int) -> list[Chunk]:
+        block = self._blocks.get(index)
+        if block is None or block.type != "tool_use":
+            return []
+        if self._arguments.get(index):
+            arguments = arguments_of(self._arguments[index])
+            if arguments is None:
+                raise ValueError("the arguments of a call are no object")
+            self._blocks[index] = block = block.model_copy(update={"input": arguments})
+        return [ToolCallChunk(call=call) for call in calls_of([block])]
+
+    def _counted(self, usage: MessageUsage | None) -> list[Chunk]:
+        if usage is None:
+            return []
+        self._usage = self._usage.updated(usage)
+        normal = self._usage.normal()
+        return [] if normal is None else [UsageChunk(usage=normal)]
+
+    @staticmethod
+    def _text(text: str) -> list[Chunk]:
+        return [TextChunk(text=text)] if text else []
 
 
 def _limits(seconds: float) -> anthropic.Timeout:

@@ -1,4 +1,4 @@
-"""Language models behind a key: OpenAI, Anthropic, and servers that speak their protocols."""
+"""Language models behind a key: OpenAI, Anthropic, Gemini, and servers that speak their protocols."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from vera_orchestrator.enums import TaskType, WorkerCapability
 from vera_orchestrator.errors import InvalidPayload, InvalidValue
 from vera_orchestrator.models import APIQuota, Task, WorkerConfig
 from vera_orchestrator.workers.llm.base import Access, Adapter
-from vera_orchestrator.workers.llm.kinds import capability_of, connect
-from vera_orchestrator.workers.llm.usage import Usage
+from vera_orchestrator.workers.llm.kinds import capability_of, connect, kind_of
+from vera_orchestrator.workers.llm.usage import UsageCounter
 from vera_orchestrator.workers.llm.worker import LLMWorker
 
 MAX_CONCURRENT_TASKS = 64
@@ -26,7 +26,7 @@ USUAL_OUTPUT = 500  # tokens
 class LLMAPIWorker(LLMWorker):
     """Asks one provider with one key.
 
-    `base_url` is what the provider's client calls so (OpenAI's ends in /v1, Anthropic's does not). The id comes from
+    `base_url` is what the provider's client calls so (OpenAI's ends in /v1, the others' do not). The id comes from
     kind, address and key, so the same credential is the same worker and a second key is a second one. Where
     `cost_per_1k_tokens`, in USD, is 0, the cost of a call is not known. Raises InvalidValue, naming the field.
     """
@@ -45,12 +45,13 @@ class LLMAPIWorker(LLMWorker):
         rate_limit_per_minute: int = 60,
         cost_per_1k_tokens: float = 0.0,
         quota: APIQuota | None = None,
-        usage: Usage | None = None,
+        usage: UsageCounter | None = None,
     ) -> None:
         if rate_limit_per_minute < 1:
             raise InvalidValue("Less than 1.", field="rate_limit_per_minute", remedy="Give a number from 1 on.")
         if not (math.isfinite(cost_per_1k_tokens) and cost_per_1k_tokens >= 0):
             raise InvalidValue("Not a price.", field="cost_per_1k_tokens", remedy="Give USD, 0 or more.")
+        api_type = kind_of(api_type)
         capability = capability_of(api_type)
         self._access = Access(api_type=api_type, api_key=_key(api_key), base_url=_address(base_url))
         super().__init__(

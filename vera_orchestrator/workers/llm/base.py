@@ -1,15 +1,18 @@
-"""The normal form of a call, and what every adapter does with it."""
+"""What every adapter does with a call."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import BaseModel, SecretStr
 
-from vera_orchestrator.errors import WorkerUnavailable
+from vera_orchestrator.errors import InvalidPayload, WorkerUnavailable
+from vera_orchestrator.pricing import ModelPrice
+from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer, LLMCall
+from vera_orchestrator.workers.llm.streaming import Chunk, guarded
 
 CONNECT_SECONDS = 10.0
 
@@ -21,42 +24,6 @@ class Access:
     api_type: str
     api_key: SecretStr
     base_url: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LLMCall:
-    """One call in the form that all providers share.
-
-    `messages` are {role, content} and may hold system messages beside `system`. None leaves a choice to the provider.
-    `extra` holds fields for the provider's request as they are.
-    """
-
-    messages: tuple[Mapping[str, Any], ...]
-    model: str
-    system: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, kw_only=True)
-class LLMAnswer:
-    """A whole answer. Tokens are None where the provider did not count them; `metrics` are the provider's own."""
-
-    text: str
-    model: str
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    finish_reason: str | None = None
-    request_id: str | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def tokens(self) -> int | None:
-        """Input and output together; None where one of them is unknown."""
-        if self.input_tokens is None or self.output_tokens is None:
-            return None
-        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +52,41 @@ class ModelPage(BaseModel):
 class Adapter(ABC):
     """Translates for one provider and owns its client; all errors are ours, and none shows the key.
 
-    `answer` and `models` raise WorkerUnavailable where nothing reached the provider, NotConfigured for a key that is
-    refused, TaskTimeout, NotFound, InvalidPayload for what the provider will always refuse, else TaskFailed.
+    All requests raise WorkerUnavailable where nothing reached the provider, NotConfigured for a key that is refused,
+    TaskTimeout, NotFound, InvalidPayload for what the provider will always refuse, else TaskFailed.
     """
 
+    api_type: ClassVar[str]
+    tokens_per_image: ClassVar[int]
+    """The most tokens that one image costs at this provider."""
+    own_price: ClassVar[ModelPrice | None] = None
+    """A price that holds for all its models, in place of a published one."""
+
     address: str
+
+    @property
+    def pricing_provider(self) -> str | None:
+        """The name under which the provider's prices are published; None where there are none."""
+        return None
 
     @abstractmethod
     async def answer(self, call: LLMCall, *, seconds: float) -> LLMAnswer:
         """Make one call within a time, without retries."""
+
+    def stream(self, call: LLMCall, *, seconds: float) -> AsyncGenerator[Chunk, None]:
+        """Make one call within a time and give the answer in chunks; the last is an EndChunk with the whole.
+
+        Raises as `answer` does before the first chunk, StreamBroken after it. A reader that leaves early closes it
+        (`aclose`), so that the provider stops too.
+        """
+        return guarded(self._chunks(call, seconds), api_type=self.api_type, model=call.model, seconds=seconds)
+
+    async def embed(self, call: EmbeddingCall, *, seconds: float) -> EmbeddingAnswer:
+        """Turn texts into vectors within a time, without retries."""
+        del call, seconds
+        raise InvalidPayload(
+            f"{self.api_type} has no embeddings.", field="payload.kind", remedy="Name a model of another provider."
+        )
 
     @abstractmethod
     async def models(self, *, seconds: float) -> Sequence[ListedModel]:
@@ -106,3 +99,7 @@ class Adapter(ABC):
     def unreachable(self) -> WorkerUnavailable:
         """Return the error for a provider that cannot be reached, with what to do."""
         return WorkerUnavailable(f"Nothing answers at {self.address}.", remedy="Check base_url and the network.")
+
+    @abstractmethod
+    def _chunks(self, call: LLMCall, seconds: float) -> AsyncGenerator[Chunk, None]:
+        """Make one call and give its chunks; the rules of `stream` are kept by who calls this."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from vera_orchestrator.enums import TaskType
 from vera_orchestrator.errors import InvalidPayload
 from vera_orchestrator.models import Task
 from vera_orchestrator.payloads import CognitionPayload, LLMPayload, check_payload
-from vera_orchestrator.workers.llm.base import LLMCall
+from vera_orchestrator.workers.llm.conversation import Message, Role, TextPart
+from vera_orchestrator.workers.llm.forms import EmbeddingCall, LLMCall
+from vera_orchestrator.workers.llm.messages import mapping, read_messages, read_tool_choice, read_tools
 
 THINKING = (
     "You are the background thinking of an assistant. Say briefly what is worth noticing, checking or doing next."
@@ -31,31 +34,61 @@ def read_payload(task: Task) -> LLMPayload:
 
 
 def build_call(payload: LLMPayload, model: str) -> LLMCall:
-    """Return the call; a prompt follows the messages as one of the user's. Raises InvalidPayload for a bad message."""
-    messages = list(payload.messages or ())
-    for position, message in enumerate(messages):
-        if not isinstance(message.get("role"), str):
-            raise InvalidPayload(
-                "A message has no role.",
-                field=f"payload.messages.{position}.role",
-                remedy="Give messages as {role, content}.",
-            )
+    """Return the call; a prompt follows the messages as one of the user's. Raises InvalidPayload, naming the field."""
+    messages = read_messages(payload.messages or ())
     if payload.prompt is not None:
-        messages.append({"role": "user", "content": payload.prompt})
+        messages = (*messages, Message(role=Role.USER, parts=(TextPart(text=payload.prompt),)))
+    extra = dict(payload.model_extra or {})
+    schema: Mapping[str, Any] | None = payload.json_schema
+    asked = mapping(extra.get("response_format"))
+    if schema is None and asked is not None:
+        schema = _schema_of(asked)
+        del extra["response_format"]
     return LLMCall(
-        messages=tuple(messages),
+        messages=messages,
         model=model,
         system=payload.system,
         temperature=payload.temperature,
         max_tokens=payload.max_tokens,
+        stop=(payload.stop,) if isinstance(payload.stop, str) else tuple(payload.stop or ()),
+        json_schema=schema,
+        tools=read_tools(payload.tools),
+        tool_choice=read_tool_choice(payload.tool_choice),
+        extra=extra,
+    )
+
+
+def build_embedding(payload: LLMPayload, model: str) -> EmbeddingCall:
+    """Return the call of a payload of the kind `embedding`."""
+    given = payload.input or ()
+    return EmbeddingCall(
+        inputs=(given,) if isinstance(given, str) else tuple(given),
+        model=model,
+        dimensions=payload.dimensions,
         extra=payload.model_extra or {},
     )
 
 
-def with_system(call: LLMCall) -> list[dict[str, Any]]:
+def with_system(call: LLMCall) -> tuple[Message, ...]:
     """Return the messages with the system prompt as the first one, for providers that take it there."""
-    system = [{"role": "system", "content": call.system}] if call.system is not None else []
-    return [*system, *(dict(message) for message in call.messages)]
+    if call.system is None:
+        return call.messages
+    return (Message(role=Role.SYSTEM, parts=(TextPart(text=call.system),)), *call.messages)
+
+
+def _schema_of(response_format: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the schema of OpenAI's form of asking for one."""
+    kind, told = response_format.get("type"), mapping(response_format.get("json_schema"))
+    schema = mapping(told.get("schema")) if told else None
+    if kind == "json_schema" and schema is not None:
+        return schema
+    if kind == "json_object":
+        return {}
+    if kind == "text":
+        return None
+    raise InvalidPayload(
+        "Not a form of answers.", field="payload.response_format", remedy="Give json_schema in its place."
+    )
 
 
 def cognition_prompt(payload: CognitionPayload) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import httpx2
 from pydantic import ValidationError
 
 from vera_orchestrator.errors import InvalidPayload, NotConfigured, NotFound, TaskFailed, TaskTimeout, VeraError
 from vera_orchestrator.http.verdict import retry_after
 from vera_orchestrator.models import utcnow
 from vera_orchestrator.secrets import redact
-from vera_orchestrator.workers.llm.base import Adapter
+
+if TYPE_CHECKING:
+    from vera_orchestrator.workers.llm.base import Adapter
 
 EXCERPT = 300
 # the client libraries differ in their HTTP library (httpx, httpx2), which keep the names of the exceptions
@@ -39,7 +42,7 @@ def of_status(api_type: str, status: int, text: str, headers: Mapping[str, str])
             return NotConfigured(said, remedy="Check what the key may do and whether its account is paid.")
         case 404:
             return NotFound(said, field="payload.model", remedy="Check the model's name and base_url.")
-        case _ if status in CONFLICTS or status >= 500:
+        case _ if status in CONFLICTS or not 400 <= status < 500:  # a stream that began well has the status 200
             return TaskFailed(said, retry_after=retry_after(httpx.Headers(dict(headers)), utcnow()))
         case _:
             return InvalidPayload(said, field="payload")
@@ -55,9 +58,14 @@ def late(api_type: str) -> TaskTimeout:
     return TaskTimeout(f"{api_type} did not answer in time.", remedy="Raise the task's timeout_seconds.")
 
 
+def broken(api_type: str, text: str) -> TaskFailed:
+    """Return the error for a connection that broke; `text` must be clean."""
+    return TaskFailed(f"The connection to {api_type} broke: {text}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClientErrors:
-    """The exceptions of a client library, by what they mean; both providers' libraries have the same shape."""
+    """The exceptions of a client library, by what they mean; `status` have a status_code, message and response."""
 
     root: type[Exception]
     connection: type[Exception]
@@ -66,25 +74,43 @@ class ClientErrors:
     credentials: tuple[type[Exception], ...] = ()
 
 
+# what lies below the clients; in a stream it comes through as it is
+TRANSPORT = (httpx.HTTPError, httpx2.HTTPError)
+LATE = (httpx.TimeoutException, httpx2.TimeoutException)
+
+
 @contextmanager
-def translated(api_type: str, errors: ClientErrors, adapter: Adapter, clean: Clean) -> Generator[None]:
+def translated(errors: ClientErrors, adapter: Adapter, clean: Clean) -> Generator[None]:
     """Turn a client's exceptions into ours; their own text may hold parts of the key, so they are not chained."""
     try:
         yield
+    except VeraError:
+        raise
     except errors.root as error:
-        raise of_client(api_type, errors, error, adapter, clean) from None
-    except ValidationError:
-        raise malformed(api_type) from None
+        raise of_client(errors, error, adapter, clean) from None
+    except TRANSPORT as error:
+        raise of_transport(error, adapter, clean) from None
+    except (ValidationError, ValueError):  # JSON of another shape, or none
+        raise malformed(adapter.api_type) from None
 
 
-def of_client(api_type: str, errors: ClientErrors, error: Any, adapter: Adapter, clean: Clean) -> VeraError:
+def of_transport(error: BaseException | None, adapter: Adapter, clean: Clean) -> VeraError:
+    """Return the error for an exception of the HTTP library."""
+    if type(error).__name__ in NEVER_SENT:
+        return adapter.unreachable()
+    if isinstance(error, LATE):
+        return late(adapter.api_type)
+    return broken(adapter.api_type, clean(repr(error)))
+
+
+def of_client(errors: ClientErrors, error: Any, adapter: Adapter, clean: Clean) -> VeraError:
     """Return the error for an exception of a client library."""
+    api_type = adapter.api_type
     if isinstance(error, errors.connection | errors.late):
-        if type(error.__cause__).__name__ in NEVER_SENT:
-            return adapter.unreachable()
-        if isinstance(error, errors.late):
+        never_sent = type(error.__cause__).__name__ in NEVER_SENT
+        if isinstance(error, errors.late) and not never_sent:
             return late(api_type)
-        return TaskFailed(f"The connection to {api_type} broke: {clean(repr(error.__cause__))}")
+        return of_transport(error.__cause__, adapter, clean)
     if isinstance(error, errors.status):
         return of_status(api_type, error.status_code, clean(error.message), error.response.headers)
     if isinstance(error, errors.credentials):

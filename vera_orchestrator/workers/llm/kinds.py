@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 
 from vera_orchestrator.enums import WorkerCapability
 from vera_orchestrator.errors import InvalidValue, NotConfigured
+from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.llm.base import Access, Adapter
 
 CAPABILITIES: Mapping[str, WorkerCapability] = {
@@ -28,7 +28,31 @@ def _anthropic(access: Access) -> Adapter:
     return AnthropicAdapter(access)
 
 
-ADAPTERS: Mapping[str, Callable[[Access], Adapter]] = {"openai": _openai, "anthropic": _anthropic}
+def _gemini(access: Access) -> Adapter:
+    from vera_orchestrator.workers.llm.gemini import GeminiAdapter
+
+    return GeminiAdapter(access)
+
+
+ADAPTERS: Mapping[str, Callable[[Access], Adapter]] = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
+ALIASES: Mapping[str, str] = {"google": "gemini"}
+"""Other names of a kind."""
+
+
+def kind_of(api_type: str) -> str:
+    """Return the name of a kind of provider, which may be given by another one."""
+    return ALIASES.get(api_type, api_type)
+
+
+def default_model_of(api_type: str, config: OrchestratorConfig) -> str | None:
+    """Return the model that the settings name for a kind; for the provider's own address, as others have others."""
+    defaults = {
+        "openai": config.default_openai_model,
+        "anthropic": config.default_anthropic_model,
+        "gemini": config.default_gemini_model,
+        "ollama": config.default_ollama_model,
+    }
+    return defaults.get(kind_of(api_type))
 
 
 def capability_of(api_type: str) -> WorkerCapability:
@@ -46,13 +70,11 @@ def capability_of(api_type: str) -> WorkerCapability:
 def connect(access: Access) -> Adapter:
     """Return the adapter of a kind, with its client; sends nothing. Raises NotConfigured where there is none."""
     factory = ADAPTERS.get(access.api_type)
-    if factory is not None:
+    if factory is None:
+        raise NotConfigured(f"{access.api_type} has no adapter.", remedy=f"Use one of {', '.join(ADAPTERS)}.")
+    try:
         return factory(access)
-    if access.api_type == "gemini" and not _has_google_genai():
-        raise NotConfigured("gemini needs the package google-genai.", remedy="Install it: pip install google-genai.")
-    raise NotConfigured(f"{access.api_type} has no adapter.", remedy=f"Use one of {', '.join(ADAPTERS)}.")
-
-
-def _has_google_genai() -> bool:
-    # find_spec imports the parent package and raises where that is missing
-    return find_spec("google") is not None and find_spec("google.genai") is not None
+    except ImportError as error:
+        raise NotConfigured(
+            f"{access.api_type} needs the package {error.name}.", remedy="Install vera-orchestrator with all it needs."
+        ) from None

@@ -1,10 +1,10 @@
-"""Ollama's chat."""
+"""Ollama's chat and embeddings."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import httpx
@@ -13,36 +13,34 @@ from pydantic import ValidationError
 
 from vera_orchestrator.errors import InvalidPayload, NotFound, VeraError, WorkerUnavailable
 from vera_orchestrator.http.failures import CAUGHT, describe, failure_of
-from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Adapter, ListedModel, LLMAnswer, LLMCall
-from vera_orchestrator.workers.llm.calls import with_system
+from vera_orchestrator.pricing import FREE
+from vera_orchestrator.usage import Usage
+from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Adapter, ListedModel
+from vera_orchestrator.workers.llm.conversation import ToolCall
 from vera_orchestrator.workers.llm.failures import EXCERPT, late, malformed, of_status
+from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer, LLMCall
+from vera_orchestrator.workers.llm.ollama_wire import (
+    answer_of,
+    arguments_of,
+    calls_of,
+    embedding_arguments,
+    usage_of,
+)
+from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, ToolCallChunk, UsageChunk
 
 API_TYPE = "ollama"
-ARGUMENTS = frozenset({"format", "keep_alive", "think", "tools"})
-ANSWERS = frozenset({"ChatResponse", "ListResponse"})
+ANSWERS = frozenset({"ChatResponse", "ListResponse", "EmbedResponse"})
 EMBEDDING_FAMILIES = frozenset({"bert", "nomic-bert"})
 # what the client lets out where an answer is not JSON, or JSON of another shape
 ODD_ANSWERS = (ValueError, TypeError, AttributeError)
 
 
-def arguments_of(call: LLMCall) -> dict[str, Any]:
-    """Return a call as the client's arguments.
-
-    Fields of `extra` that are no arguments of a chat are options of the model, such as `num_ctx` or `seed`.
-    """
-    named = {name: value for name, value in call.extra.items() if name in ARGUMENTS}
-    given = call.extra.get("options")
-    options: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {}  # pyright: ignore[reportUnknownArgumentType]
-    options |= {name: value for name, value in call.extra.items() if name not in ARGUMENTS and name != "options"}
-    if call.temperature is not None:
-        options["temperature"] = call.temperature
-    if call.max_tokens is not None:
-        options["num_predict"] = call.max_tokens
-    return {"model": call.model, "messages": with_system(call), "options": options, **named}
-
-
 class OllamaAdapter(Adapter):
     """One client for one address. The operator chose it, so proxies of the environment are not used."""
+
+    api_type = "ollama"
+    tokens_per_image = 16_384  # qwen-vl at its largest; most models use a tenth of it
+    own_price = FREE
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -51,28 +49,33 @@ class OllamaAdapter(Adapter):
         )
 
     async def answer(self, call: LLMCall, *, seconds: float) -> LLMAnswer:
-        """Send the conversation; the server's times are in nanoseconds."""
+        """Send the conversation."""
         chat: Any = cast("Any", self._client).chat
-        async with self._translated(seconds, call.model):
-            answer = cast("ollama.ChatResponse", await chat(**arguments_of(call)))
-        return LLMAnswer(
-            text=answer.message.content or "",
+        with self._translated(call.model):
+            async with asyncio.timeout(seconds):
+                answer = cast("ollama.ChatResponse", await chat(**arguments_of(call)))
+            return answer_of(call, answer, answer.message.content or "", calls_of(answer.message))
+
+    async def embed(self, call: EmbeddingCall, *, seconds: float) -> EmbeddingAnswer:
+        """Turn texts into vectors."""
+        embed: Any = cast("Any", self._client).embed
+        with self._translated(call.model):
+            async with asyncio.timeout(seconds):
+                answer = cast("ollama.EmbedResponse", await embed(**embedding_arguments(call)))
+            if len(answer.embeddings) != len(call.inputs):
+                raise ValueError("not one vector per text")
+        counted = answer.prompt_eval_count
+        return EmbeddingAnswer(
+            vectors=tuple(tuple(vector) for vector in answer.embeddings),
             model=answer.model or call.model,
-            input_tokens=answer.prompt_eval_count,
-            output_tokens=answer.eval_count,
-            finish_reason=answer.done_reason,
-            metrics={
-                "total_duration": answer.total_duration,
-                "load_duration": answer.load_duration,
-                "prompt_eval_count": answer.prompt_eval_count,
-                "eval_count": answer.eval_count,
-            },
+            usage=None if counted is None else Usage(input=counted),
         )
 
     async def models(self, *, seconds: float) -> Sequence[ListedModel]:
         """List the models that are installed."""
-        async with self._translated(seconds):
-            listed = await self._client.list()
+        with self._translated():
+            async with asyncio.timeout(seconds):
+                listed = await self._client.list()
         return tuple(ListedModel(name=one.model, chats=_chats(one)) for one in listed.models if one.model)
 
     async def close(self) -> None:
@@ -84,19 +87,48 @@ class OllamaAdapter(Adapter):
         remedy = "start it (ollama serve) or set ollama_url (VERA_OLLAMA_URL)."
         return WorkerUnavailable(f"Ollama does not answer at {self.address}:", remedy=remedy)
 
-    @asynccontextmanager
-    async def _translated(self, seconds: float, model: str | None = None) -> AsyncGenerator[None]:
+    async def _chunks(self, call: LLMCall, seconds: float) -> AsyncGenerator[Chunk, None]:
+        del seconds  # the client knows no time for a stream; who calls this keeps it
+        chat: Any = cast("Any", self._client).chat
+        texts: list[str] = []
+        calls: list[ToolCall] = []
+        with self._translated(call.model):
+            stream = cast("AsyncGenerator[ollama.ChatResponse, None]", await chat(**arguments_of(call), stream=True))
+            try:
+                async for piece in stream:
+                    for chunk in _chunks_of(piece):
+                        texts += [chunk.text] if isinstance(chunk, TextChunk) else []
+                        calls += [chunk.call] if isinstance(chunk, ToolCallChunk) else []
+                        yield chunk
+                    if piece.done:
+                        yield EndChunk(answer=answer_of(call, piece, "".join(texts), calls))
+                        return
+            finally:
+                await stream.aclose()
+
+    @contextmanager
+    def _translated(self, model: str | None = None) -> Generator[None]:
         try:
-            async with asyncio.timeout(seconds):
-                yield
+            yield
+        except VeraError:
+            raise
         except TimeoutError:
             raise late(API_TYPE) from None
-        except (ConnectionError, httpx.ConnectTimeout):
+        except (ConnectionError, httpx.ConnectError, httpx.ConnectTimeout):
             raise self.unreachable() from None
         except CAUGHT as error:
             raise failure_of(error).error(f"The connection to {API_TYPE} broke: {describe(error)}") from None
         except (ollama.RequestError, ollama.ResponseError, *ODD_ANSWERS) as error:
             raise refusal_of(error, model) from None
+
+
+def _chunks_of(piece: ollama.ChatResponse) -> list[Chunk]:
+    usage = usage_of(piece) if piece.done else None
+    return [
+        *([TextChunk(text=piece.message.content)] if piece.message.content else []),
+        *(ToolCallChunk(call=call) for call in calls_of(piece.message)),
+        *([UsageChunk(usage=usage)] if usage else []),
+    ]
 
 
 def refusal_of(error: Exception, model: str | None) -> VeraError:

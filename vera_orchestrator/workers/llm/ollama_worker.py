@@ -8,7 +8,7 @@ from vera_orchestrator.enums import TaskType, WorkerCapability
 from vera_orchestrator.errors import NotFound
 from vera_orchestrator.models import WorkerConfig
 from vera_orchestrator.workers.llm.base import Adapter
-from vera_orchestrator.workers.llm.usage import Usage
+from vera_orchestrator.workers.llm.usage import UsageCounter
 from vera_orchestrator.workers.llm.worker import LLMWorker
 
 MAX_CONCURRENT_TASKS = 4
@@ -32,7 +32,7 @@ class OllamaWorker(LLMWorker):
         worker_id: str | None = None,
         default_model: str | None = None,
         config: WorkerConfig | None = None,
-        usage: Usage | None = None,
+        usage: UsageCounter | None = None,
     ) -> None:
         self.ollama_url = ollama_url.rstrip("/")
         super().__init__(

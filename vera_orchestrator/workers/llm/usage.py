@@ -8,7 +8,7 @@ from datetime import date, datetime
 from vera_orchestrator.models import utcnow
 
 
-class Usage:
+class UsageCounter:
     """Requests, tokens and money (USD), in all and per calendar day (UTC). Kept in memory only: a restart loses it."""
 
     def __init__(self, clock: Callable[[], datetime] = utcnow) -> None:

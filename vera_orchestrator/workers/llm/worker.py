@@ -10,13 +10,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from vera_orchestrator.enums import TaskType, WorkerCapability, WorkerStatus
-from vera_orchestrator.errors import NotConfigured, VeraError, WorkerUnavailable
+from vera_orchestrator.errors import InvalidPayload, NotConfigured, VeraError, WorkerUnavailable
 from vera_orchestrator.models import Task, TaskResult, WorkerConfig
+from vera_orchestrator.payloads import LLMPayload
 from vera_orchestrator.routing import needed_capabilities
 from vera_orchestrator.workers.base import BaseWorker
-from vera_orchestrator.workers.llm.base import Adapter, ListedModel, LLMAnswer
-from vera_orchestrator.workers.llm.calls import build_call, read_payload
-from vera_orchestrator.workers.llm.usage import Usage
+from vera_orchestrator.workers.llm.base import Adapter, ListedModel
+from vera_orchestrator.workers.llm.calls import build_call, build_embedding, read_payload
+from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, FinishReason, LLMAnswer
+from vera_orchestrator.workers.llm.results import answer_metrics, data_of
+from vera_orchestrator.workers.llm.usage import UsageCounter
 
 PROBE_SECONDS = 3
 
@@ -41,13 +44,13 @@ class LLMWorker(BaseWorker):
         api_type: str,
         default_model: str | None,
         price: float | None,
-        usage: Usage | None = None,
+        usage: UsageCounter | None = None,
     ) -> None:
         super().__init__(worker_id, capabilities, config)
         self.api_type = api_type
         self.default_model = default_model
         self.models: Sequence[ListedModel] = ()
-        self.usage = usage or Usage()
+        self.usage = usage or UsageCounter()
         self._price = price
         self._adapter: Adapter | None = None
 
@@ -100,15 +103,20 @@ class LLMWorker(BaseWorker):
         return True
 
     async def execute_task(self, task: Task) -> TaskResult:
-        """Make one call; the result's data is the text. See Adapter for errors."""
+        """Make one call; the result's data is the text, or one list of numbers per text. See Adapter for errors.
+
+        Raises InvalidPayload where the provider's filter left nothing of the answer.
+        """
         adapter = self._adapter
         if adapter is None:
             raise WorkerUnavailable("The worker is not started.", remedy="Call start() first.")
         payload = read_payload(task)
-        call = build_call(payload, await self._choose_model(adapter, payload.model))
+        if payload.kind == "embedding" and payload.model is None:  # defaults are models that chat
+            raise InvalidPayload("No model is named.", field="payload.model", remedy="Name one that makes embeddings.")
+        model = await self._choose_model(adapter, payload.model)
         started, reached = time.perf_counter(), True
         try:
-            answer = await adapter.answer(call, seconds=task.timeout_seconds or self.config.timeout_seconds)
+            answer = await _asked(adapter, payload, model, task.timeout_seconds or self.config.timeout_seconds)
         except WorkerUnavailable as error:
             reached = False
             self._away(WorkerStatus.OFFLINE, error)
@@ -119,7 +127,9 @@ class LLMWorker(BaseWorker):
         finally:
             if reached:
                 self.usage.add_request()
-        return self._result(answer, (time.perf_counter() - started) * 1000)
+        result = self._result(answer, (time.perf_counter() - started) * 1000)
+        _check_filter(self.api_type, answer)
+        return result
 
     def accepts(self, task: Task) -> bool:
         """Return whether the task is of a type of its own, or of a custom type that it has the capabilities for."""
@@ -148,28 +158,44 @@ class LLMWorker(BaseWorker):
         """When the last request was made."""
         return self.usage.last_request
 
-    def _result(self, answer: LLMAnswer, elapsed_ms: float) -> TaskResult:
-        cost = None if self._price is None or answer.tokens is None else answer.tokens / 1000 * self._price
-        self.usage.add_spending(answer.tokens, cost)
+    def _result(self, answer: LLMAnswer | EmbeddingAnswer, elapsed_ms: float) -> TaskResult:
+        tokens = answer.usage.tokens if answer.usage else None
+        cost = None if self._price is None or tokens is None else tokens / 1000 * self._price
+        self.usage.add_spending(tokens, cost)
         metrics: dict[str, Any] = {
-            **answer.metrics,
-            "model": answer.model,
-            "tokens_used": answer.tokens,
-            "input_tokens": answer.input_tokens,
-            "output_tokens": answer.output_tokens,
+            **answer_metrics(answer),
             "cost_known": cost is not None,
             "api_type": self.api_type,
             "execution_time_ms": elapsed_ms,
-            "finish_reason": answer.finish_reason,
-            "request_id": answer.request_id,
         }
         if cost is not None:
             metrics["cost_usd"] = cost
         return TaskResult(
-            success=True, data=answer.text, metrics=metrics, execution_time_ms=elapsed_ms, worker_id=self.worker_id
+            success=True,
+            data=data_of(answer),
+            metrics=metrics,
+            execution_time_ms=elapsed_ms,
+            worker_id=self.worker_id,
         )
 
     def _away(self, status: WorkerStatus, error: VeraError) -> bool:
         if self.status is not WorkerStatus.MAINTENANCE:
             self.status, self.status_reason = status, str(error)
         return False
+
+
+async def _asked(adapter: Adapter, payload: LLMPayload, model: str, seconds: float) -> LLMAnswer | EmbeddingAnswer:
+    if payload.kind == "embedding":
+        return await adapter.embed(build_embedding(payload, model), seconds=seconds)
+    return await adapter.answer(build_call(payload, model), seconds=seconds)
+
+
+def _check_filter(api_type: str, answer: LLMAnswer | EmbeddingAnswer) -> None:
+    if not isinstance(answer, LLMAnswer) or answer.finish_reason is not FinishReason.CONTENT_FILTER:
+        return
+    if not answer.text and not answer.tool_calls:
+        raise InvalidPayload(
+            f"The content filter of {api_type} left nothing of the answer ({answer.native_finish_reason}).",
+            field="payload",
+            remedy="Ask in another way.",
+        )
