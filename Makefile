@@ -61,5 +61,6 @@ $(ENV): $(UV) pyproject.toml uv.lock
 	touch $(ENV)
 
 clean:
-	if [ -e .services ]; then $(RUN) -m tests.services remove; fi
+	if [ -e .services ] && [ -x $(RUN) ]; then $(RUN) -m tests.services remove; \
+		elif [ -e .services ]; then echo ".services stays: make services-stop ends what runs in it"; fi
 	rm -rf .venv .uv .bench

@@ -57,10 +57,8 @@ def database(settings: dict[str, str] | None, folder: Path) -> Generator[tuple[s
     if settings is None:
         yield f"sqlite:///{folder / 'journal.db'}", None
         return
-    cluster = PostgresCluster(folder / "postgres", free_port())
+    cluster = PostgresCluster(folder / "postgres", free_port(), settings=settings)
     cluster.create()
-    with (folder / "postgres" / "data" / "postgresql.conf").open("a") as conf:
-        conf.writelines(f"{name} = {value}\n" for name, value in settings.items())
     cluster.start()
     try:
         yield cluster.url(), cluster.process
@@ -71,11 +69,12 @@ def database(settings: dict[str, str] | None, folder: Path) -> Generator[tuple[s
 @contextmanager
 def members(number: int, url: str, folder: Path) -> Generator[list[Station]]:
     """Give so many started orchestrators, each with a state folder of its own."""
-    environment = clean_environment({"VERA_SEAL_KEY": Fernet.generate_key().decode()})
+    # not as an argument, which everybody can read: the address holds a password
+    environment = clean_environment({"VERA_DATABASE_URL": url, "VERA_SEAL_KEY": Fernet.generate_key().decode()})
     with ExitStack() as stack:
         found: list[Station] = []
         for place in range(number):
-            command = [sys.executable, "-m", "benchmarks.several_driver", str(folder / f"home-{place}"), url]
+            command = [sys.executable, "-m", "benchmarks.several_driver", str(folder / f"home-{place}")]
             log = folder / f"member-{place}.log"
             child = Child(f"orchestrator {place}", command, log=log, environment=environment, piped=True)
             station = Station(f"orchestrator {place}", child)

@@ -1,6 +1,6 @@
-"""One of several orchestrators on one journal: runs no-ops on demand. `python -m benchmarks.several_driver HOME URL`.
+"""One of several orchestrators on one journal: runs no-ops on demand. `python -m benchmarks.several_driver HOME`.
 
-Without Prefect, so that the journal is what is measured.
+The environment names the journal (VERA_DATABASE_URL). Without Prefect, so that the journal is what is measured.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ from benchmarks.serving import serve
 class Member:
     """An orchestrator with a no-op worker."""
 
-    def __init__(self, home: Path, url: str) -> None:
-        config = OrchestratorConfig(
-            home=home, database_url=url, prefect="off", max_concurrent_tasks=SLOTS, docker_pool_size=0
-        )
+    def __init__(self, home: Path) -> None:
+        config = OrchestratorConfig(home=home, prefect="off", max_concurrent_tasks=SLOTS, docker_pool_size=0)
         self._orchestrator = UnifiedOrchestrator(config)
 
     async def start(self) -> dict[str, Any]:
@@ -79,7 +77,7 @@ def _processor_seconds() -> float:
 
 async def main() -> None:
     """Answer commands."""
-    member = Member(Path(sys.argv[1]), sys.argv[2])
+    member = Member(Path(sys.argv[1]))
     names = ("start", "latency", "single", "batch", "quit")
     await serve({name: getattr(member, name) for name in names})
 

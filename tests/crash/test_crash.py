@@ -14,6 +14,8 @@ import pytest
 
 from tests.crash.program import CONCURRENCY
 
+pytestmark = pytest.mark.flaky(reruns=0)  # a promise that is broken once is broken
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -25,6 +25,7 @@ from tests.engine.server_users import Watch, state_of
 from tests.services import ports
 from tests.services.postgres import PostgresCluster
 from tests.support import Scripted, run, soon
+from vera_orchestrator.engine import postgres
 from vera_orchestrator.engine.backing import Backing
 from vera_orchestrator.engine.base import EngineStatus
 from vera_orchestrator.engine.reach import check
@@ -187,6 +188,36 @@ async def test_a_database_that_goes_away_and_comes_back_holds_up_no_task(tmp_pat
     assert watch.has_ended(within=20)
 
 
+class TestTurn:
+    async def test_servers_take_turns_and_who_waits_says_so(
+        self, asyncpg_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postgres, "SAY_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(postgres, "BEAT_SECONDS", 0.01)
+        first_is_done = False
+
+        async def second() -> bool:
+            async with postgres.turn(asyncpg_url):
+                return first_is_done
+
+        async with postgres.turn(asyncpg_url):
+            waiting = asyncio.create_task(second())
+            await eventually(lambda: _said(caplog), lambda said: "Another server is starting on this database" in said)
+            first_is_done = True
+        assert await soon(waiting)
+        assert "was lost" not in caplog.text
+
+    async def test_a_host_that_stands_still_loses_its_turn(
+        self, asyncpg_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postgres, "IDLE_SECONDS", 1)
+        first = postgres.turn(asyncpg_url)  # whose first sign of life would come after 20 s
+        second_has_it = False
+        async with first, asyncio.timeout(10), postgres.turn(asyncpg_url):
+            second_has_it = True
+        assert second_has_it
+
+
 class TestReach:
     async def test_a_second_host_with_another_key_is_refused(self, postgres_url: str) -> None:
         backing = Backing.of(OrchestratorConfig(prefect_database_url=postgres_url))
@@ -232,9 +263,19 @@ class TestReach:
 
 
 @pytest.fixture
+def asyncpg_url(postgres_url: str) -> str:
+    """The address of an empty database as Prefect's server has it."""
+    return postgres_url.replace("+psycopg", "+asyncpg")
+
+
+@pytest.fixture
 def free_port() -> int:
     """A port at which nobody listens."""
     return ports.free_port()
+
+
+async def _said(caplog: pytest.LogCaptureFixture) -> str:
+    return caplog.text
 
 
 async def _connected(status: EngineStatus) -> bool:

@@ -96,9 +96,7 @@ class Evidence:
         """Return all attempts, as far as they count."""
         over = {event.facts["run"]: event.at for event in self.of(EventKind.OVER)}
         died = {event.facts["victim"]: event.at for event in self.of(EventKind.DIED)}
-        buried: dict[int, float] = {}
-        for event in self.of(EventKind.BURYING):
-            buried.setdefault(event.facts["owner"], event.at)
+        buried = self._buried()
         kept = {row.data["run"] for row in self.rows if row.status is TaskStatus.COMPLETED}
         return [
             Run(
@@ -116,6 +114,20 @@ class Evidence:
             )
             for event in self.of(EventKind.BEGUN)
         ]
+
+    def _buried(self) -> Mapping[int, float]:
+        """Return since when each owner may have been gone from the journal.
+
+        A removal that failed counts only for an owner that nobody removed later: it may have been done and its answer
+        lost.
+        """
+        buried: dict[int, float] = {}
+        for event in self.of(EventKind.BURIED):
+            owner, since = event.facts["owner"], event.facts["since"]
+            buried[owner] = min(since, buried.get(owner, math.inf))
+        for event in self.of(EventKind.BURYING):
+            buried.setdefault(event.facts["owner"], event.at)
+        return buried
 
 
 @contextmanager

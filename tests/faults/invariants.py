@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tests.faults.evidence import Evidence, Row, Run, Snapshot
 from tests.faults.load import LIMIT, LIMITED, ItemKind
-from tests.faults.plan import Plan
+from tests.faults.plan import LEASE_SECONDS, Plan
 from tests.faults.record import EventKind
 from vera_orchestrator.enums import TaskStatus
 
@@ -17,8 +17,14 @@ OUTCOMES: Mapping[ItemKind, frozenset[TaskStatus]] = {
     ItemKind.CANCELLED: frozenset({TaskStatus.COMPLETED, TaskStatus.CANCELLED}),
 }
 COMPLETED = frozenset({TaskStatus.COMPLETED})
-HEED_SECONDS = 1.0
+HEED_SECONDS = 3.0
 """After so long, whoever runs a task and can be reached has heard that it shall be cancelled."""
+REACH_SECONDS = 1.0
+"""After so long without a fault, an orchestrator knows what the journal holds."""
+MEND_SECONDS = LEASE_SECONDS + 1.0
+"""After so long without a fault, every orchestrator is an owner again and takes tasks in."""
+FAILED_ATTEMPTS: Mapping[ItemKind, int] = {ItemKind.FLAKY: 1, ItemKind.FAILING: 1}
+"""How often a task of a kind runs again by itself."""
 
 
 def kind_of(task_id: str) -> ItemKind:
@@ -63,19 +69,30 @@ def batches_are_whole(evidence: Evidence, _: Plan) -> Iterator[str]:
             yield f"{event.facts['batch']} is there in part"
 
 
-def every_task_ends_as_it_must(evidence: Evidence, _: Plan) -> Iterator[str]:
+def every_task_ends_as_it_must(evidence: Evidence, plan: Plan) -> Iterator[str]:
     """Tasks end, and as what they do and nothing else lets them end."""
+    asked = evidence.ids(EventKind.CANCELLING)
+    disturbed = bool(plan.faults or evidence.born_again)
     for row in evidence.rows:
         expected = OUTCOMES.get(kind_of(row.id), COMPLETED)
         if row.status not in expected:
             yield f"{row.id} is {row.status}: {row.error}"
-        elif row.status is TaskStatus.FAILED and not _fails_rightly(row):
+        elif row.status is TaskStatus.FAILED and not _fails_rightly(row, disturbed=disturbed):
             yield f"{row.id} failed for a reason of ours, {row.error_type}: {row.error}"
+        elif row.status is TaskStatus.CANCELLED and row.id not in asked:
+            yield f"{row.id} is cancelled, and nobody asked for that"
 
 
-def _fails_rightly(row: Row) -> bool:
+def _fails_rightly(row: Row, *, disturbed: bool) -> bool:
     own = kind_of(row.id) is ItemKind.FAILING and row.error == "as it shall"
-    return own or row.error_type == "TaskInterrupted"
+    return own or (disturbed and row.error_type == "TaskInterrupted")
+
+
+def submissions_are_refused_only_in_trouble(evidence: Evidence, _: Plan) -> Iterator[str]:
+    """Where nothing is broken, nor was shortly before, submissions are accepted."""
+    for event in evidence.of(EventKind.REFUSED):
+        if evidence.was_calm(event.at - MEND_SECONDS, event.at):
+            yield f"{', '.join(event.facts['ids'])} was refused without a fault: {event.facts['error']}"
 
 
 def results_are_those_of_the_last_owner(evidence: Evidence, _: Plan) -> Iterator[str]:
@@ -98,17 +115,20 @@ def everybody_is_told_the_truth(evidence: Evidence, _: Plan) -> Iterator[str]:
         told, row = event.facts, rows.get(event.facts["id"])
         if row is None:
             yield f"{told['id']} has no row, and somebody was told {told}"
-        elif told["success"] != (row.status is TaskStatus.COMPLETED) or told["data"] != row.data:
-            yield f"{row.id} is {row.status} with {row.data}, and somebody was told {told}"
+        elif told["success"] != (row.status is TaskStatus.COMPLETED) or (told["data"], told["error_type"]) != (
+            row.data,
+            row.error_type,
+        ):
+            yield f"{row.id} is {row.status} with {row.data}, {row.error_type}, and somebody was told {told}"
 
 
 def nothing_runs_too_often(evidence: Evidence, plan: Plan) -> Iterator[str]:
     """A task that may not run twice does not, and others run again only after a failure or a fault."""
     runs = Counter(run.id for run in evidence.runs())
-    retries = {row.id: row.retry_count for row in evidence.rows}
+    disturbances = len(plan.faults) + evidence.born_again
     for task_id, count in runs.items():
-        once = kind_of(task_id) is ItemKind.ONCE
-        most = 1 if once else 1 + retries.get(task_id, 0) + len(plan.faults)
+        kind = kind_of(task_id)
+        most = 1 if kind is ItemKind.ONCE else 1 + FAILED_ATTEMPTS.get(kind, 0) + disturbances
         if count > most:
             yield f"{task_id} ran {count} times, {most} were allowed"
 
@@ -150,12 +170,25 @@ def what_was_cancelled_stays_so(evidence: Evidence, _: Plan) -> Iterator[str]:
             yield f"{row.id} was cancelled and completed; it ran {times}"
 
 
+def what_runs_can_be_cancelled(evidence: Evidence, _: Plan) -> Iterator[str]:
+    """Who asks for the end of a task that runs is not told that it cannot be cancelled."""
+    runs: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in evidence.runs():
+        runs[run.id].append(run)
+    for event in evidence.of(EventKind.CANCELLED):
+        task_id, at = event.facts["id"], event.at
+        if event.facts["answer"] or not evidence.was_calm(at - REACH_SECONDS, at):
+            continue
+        if any(run.begun < at < run.over for run in runs[task_id]):
+            yield f"{task_id} runs, and who asked for its end was told that it had ended"
+
+
 def nothing_unforeseen_happened(evidence: Evidence, _: Plan) -> Iterator[str]:
     """No error reached a caller that none can expect, and the program logged none."""
     for event in evidence.of(EventKind.SURPRISE):
         yield event.facts["text"]
     for event in evidence.of(EventKind.LOG):
-        if event.facts["level"] == "ERROR":
+        if event.facts["level"] in ("ERROR", "CRITICAL"):
             lines = event.facts["text"].splitlines()
             yield " … ".join([f"pid {event.pid} logged {lines[0]}", *lines[1:][-1:]])
 
@@ -164,10 +197,12 @@ CHECKS: Sequence[Callable[[Evidence, Plan], Iterator[str]]] = (
     accepted_tasks_are_kept,
     batches_are_whole,
     every_task_ends_as_it_must,
+    submissions_are_refused_only_in_trouble,
     results_are_those_of_the_last_owner,
     everybody_is_told_the_truth,
     nothing_runs_too_often,
     limits_hold,
     what_was_cancelled_stays_so,
+    what_runs_can_be_cancelled,
     nothing_unforeseen_happened,
 )

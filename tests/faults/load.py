@@ -79,7 +79,7 @@ _SECONDS: Mapping[ItemKind, tuple[float, float]] = {
     ItemKind.ONCE: (0.05, 0.4),
     ItemKind.KEYED: (0.02, 0.3),
     ItemKind.LIMITED: (0.05, 0.3),
-    ItemKind.CANCELLED: (3.0, 3.0),
+    ItemKind.CANCELLED: (6.0, 6.0),
     ItemKind.BATCH: (0.02, 0.2),
 }
 

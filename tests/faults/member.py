@@ -53,12 +53,15 @@ class Member:
         self.loaded.clear()
         with self._output.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.faults.program", orjson.dumps(asdict(self.arguments)).decode()),
+                *(sys.executable, "-m", "tests.faults.program"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=output,
                 cwd=ROOT,
             )
+        assert self._process.stdin is not None
+        # not as arguments of the process, which everybody can read: the address holds the password
+        self._process.stdin.write(orjson.dumps(asdict(self.arguments)) + b"\n")
         self._listening = asyncio.create_task(self._listen(self._process))
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:

@@ -1,8 +1,8 @@
-"""The process under test: one orchestrator with its part of the load. `python -m tests.faults.program ARGUMENTS`.
+"""The process under test: one orchestrator with its part of the load. `python -m tests.faults.program`.
 
-The argument is JSON text, see `Arguments`. It says `ready` once it runs; reads when the load begins from its input;
-says `loaded` once its part is done; and stops gracefully at SIGTERM. It ends at once when its input is closed, so that
-none outlives the harness.
+The first line of its input is JSON text, see `Arguments`. It says `ready` once it runs; reads when the load begins from
+the next one; says `loaded` once its part is done; and stops gracefully at SIGTERM. It ends at once when its input is
+closed, so that none outlives the harness.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from functools import partial
@@ -98,8 +99,11 @@ def witness(one: Orchestrator, record: Record) -> None:
     remove, join = journal.remove_owner, journal.join
 
     async def remove_owner(owner: int) -> int:
+        began = time.monotonic()
         record.note(EventKind.BURYING, owner=owner)
-        return await remove(owner)
+        tasks = await remove(owner)
+        record.note(EventKind.BURIED, owner=owner, since=began)
+        return tasks
 
     async def joined(**facts: Any) -> int:
         owner = await join(**facts)
@@ -157,7 +161,7 @@ def _say(word: str) -> None:
 
 
 def _listen(loop: asyncio.AbstractEventLoop) -> asyncio.Future[float]:
-    """Return what the first line of the input says; the end of the input is the end of the process."""
+    """Return what the next line of the input says; the end of the input is the end of the process."""
     beginning: asyncio.Future[float] = loop.create_future()
 
     def listen() -> None:
@@ -170,4 +174,4 @@ def _listen(loop: asyncio.AbstractEventLoop) -> asyncio.Future[float]:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Arguments(**orjson.loads(sys.argv[1]))))
+    asyncio.run(run(Arguments(**orjson.loads(sys.stdin.readline()))))

@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     """It was answered: `id`, `answer`."""
     BURYING = "burying"
     """An owner is about to be removed from the journal: `owner`."""
+    BURIED = "buried"
+    """It was removed: `owner`, and the time `since` which that went on."""
     OWNER = "owner"
     """This process is an owner: `owner`."""
     SURPRISE = "surprise"

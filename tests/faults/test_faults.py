@@ -12,6 +12,8 @@ from tests.faults.plan import Database
 from tests.services.errors import ServiceFailed
 from tests.services.postgres import binaries
 
+pytestmark = pytest.mark.flaky(reruns=0)  # a promise that is broken once is broken
+
 
 @pytest.fixture(scope="module")
 def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stations]:

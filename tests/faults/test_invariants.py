@@ -76,6 +76,8 @@ def test_half_a_batch_is_seen() -> None:
         replace(GOOD, status=TaskStatus.FAILED, error="the database is away", error_type="JournalUnavailable"),
         replace(GOOD, id="o1-0-failing"),
         replace(GOOD, id="o1-0-once", status=TaskStatus.FAILED, error_type="JournalUnavailable"),
+        replace(GOOD, id="o1-0-once", status=TaskStatus.FAILED, error_type="TaskInterrupted"),
+        replace(GOOD, id="o1-0-cancelled", status=TaskStatus.CANCELLED),
     ],
 )
 def test_an_end_that_is_none_or_not_the_task_s_own_is_seen(row: Row) -> None:
@@ -95,6 +97,38 @@ def test_a_waiter_who_was_told_something_else_is_seen() -> None:
     assert "everybody_is_told_the_truth" in found([GOOD], [*SOUND, told])
 
 
+def test_a_waiter_who_was_told_another_reason_is_seen() -> None:
+    row = replace(GOOD, id="o1-0-failing", status=TaskStatus.FAILED, data=None, error="as it shall")
+    told: dict[str, Any] = {"id": row.id, "success": False, "data": None}
+    assert "everybody" not in found([row], [event(EventKind.TOLD, error_type=None, **told)])
+    assert "everybody" in found([row], [event(EventKind.TOLD, error_type="TaskInterrupted", **told)])
+
+
+def test_an_attempt_that_no_fault_explains_is_seen() -> None:
+    events = [*attempt("o1-0-short", "7-0", 1.0, 2.0), *attempt("o1-0-short", "7-1", 3.0, 4.0)]
+    row = replace(GOOD, retry_count=1, data={**DATA, "run": "7-1"})
+    assert "o1-0-short ran 2 times, 1 were allowed" in found([row], [*submitted(), *events])
+
+
+def test_a_task_that_fails_by_itself_may_run_twice() -> None:
+    task_id = "o1-0-flaky"
+    events = [*attempt(task_id, "7-0", 1.0, 2.0), *attempt(task_id, "7-1", 3.0, 4.0)]
+    assert "nothing_runs_too_often" not in found([], events)
+
+
+def test_a_submission_that_is_refused_without_a_fault_is_seen() -> None:
+    refused = event(EventKind.REFUSED, 9.0, ids=["o1-0-short"], error="JournalUnavailable: away")
+    fault = [event(EventKind.FAULT, 7.0, text="cut"), event(EventKind.MENDED, 8.0, text="cut")]
+    assert "submissions_are_refused_only_in_trouble" in found([], [refused])
+    assert "submissions_are_refused_only_in_trouble" not in found([], [*fault, refused])
+
+
+def test_a_task_that_runs_and_is_said_to_have_ended_is_seen() -> None:
+    refused = event(EventKind.CANCELLED, 3.0, id="o1-0-cancelled", answer=False)
+    assert "what_runs_can_be_cancelled" in found([], [*attempt("o1-0-cancelled", "7-0", 1.0, 7.0), refused])
+    assert "what_runs_can_be_cancelled" not in found([], [*attempt("o1-0-cancelled", "7-0", 1.0, 2.5), refused])
+
+
 def test_a_second_run_of_what_may_not_run_twice_is_seen() -> None:
     events = [*attempt("o1-0-once", "7-0", 1.0, None), *attempt("o1-0-once", "8-0", 2.0, 3.0)]
     assert "o1-0-once ran 2 times, 1 were allowed" in found([], events)
@@ -112,7 +146,7 @@ def test_two_of_one_concurrency_key_at_a_time_are_seen() -> None:
 def test_an_attempt_counts_until_its_process_dies_or_its_owner_is_given_up_for_dead() -> None:
     both = [*keyed(1, 1.0, None), *keyed(2, 1.5, 3.0, owner=2)]
     died = event(EventKind.DIED, 1.4, victim=7)
-    buried = event(EventKind.BURYING, 1.4, owner=1)
+    buried = event(EventKind.BURIED, 1.6, owner=1, since=1.4)
     assert "limits_hold" in found([], both)
     assert "limits_hold" not in found([], [*both, died])
     assert "limits_hold" not in found([], [*both, buried])
@@ -120,8 +154,16 @@ def test_an_attempt_counts_until_its_process_dies_or_its_owner_is_given_up_for_d
 
 def test_an_attempt_of_a_buried_owner_counts_if_its_result_does() -> None:
     row = replace(GOOD, id="o1-1-keyed", data={**DATA, "run": "7-1"})
-    buried = event(EventKind.BURYING, 1.4, owner=1)
+    buried = event(EventKind.BURIED, 1.4, owner=1, since=1.4)
     assert "limits_hold" in found([row], [*keyed(1, 1.0, 2.0), *keyed(2, 1.5, 3.0, owner=2), buried])
+
+
+def test_a_removal_that_failed_ends_nothing_where_a_later_one_did_it() -> None:
+    both = [*keyed(1, 1.0, None), *keyed(2, 1.5, 3.0, owner=2)]
+    failed = event(EventKind.BURYING, 1.4, owner=1)
+    buried = event(EventKind.BURIED, 2.6, owner=1, since=2.5)
+    assert "limits_hold" not in found([], [*both, failed])  # its answer may have been lost
+    assert "limits_hold" in found([], [*both, failed, buried])
 
 
 @pytest.mark.parametrize(("begun", "over", "is_seen"), [(4.0, 4.5, True), (1.0, 9.0, True), (1.0, 3.1, False)])
@@ -141,7 +183,12 @@ def test_a_cancelled_task_may_go_on_where_nobody_could_hear_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [event(EventKind.SURPRISE, text="odd"), event(EventKind.LOG, level="ERROR", text="odd")]
+    "event",
+    [
+        event(EventKind.SURPRISE, text="odd"),
+        event(EventKind.LOG, level="ERROR", text="odd"),
+        event(EventKind.LOG, level="CRITICAL", text="odd"),
+    ],
 )
 def test_what_nobody_foresaw_is_seen(event: Event) -> None:
     assert "odd" in found([], [event])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -16,9 +17,15 @@ def main() -> int:
     parser.add_argument("do", choices=["start", "stop", "status", "remove"])
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where data, logs and services.json are kept")
     chosen = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)  # so that what is to be undone is undone then too
     control = Control(State(chosen.folder.resolve()), _say)
     steps = {"start": control.start, "stop": control.stop, "status": control.status, "remove": control.remove}
     return 0 if steps[chosen.do]() else 1
+
+
+def _end(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _say(title: str, line: str) -> None:

@@ -15,7 +15,7 @@ from tests.services.packages import install, packages_missing
 from tests.services.postgres_service import PostgresService
 from tests.services.redis_service import RedisService
 from tests.services.service import Service
-from tests.services.state import State
+from tests.services.state import Record, State
 
 Say = Callable[[str, str], None]
 """Takes the name of a part and a line about it."""
@@ -92,14 +92,17 @@ class Control:
         if packages_missing(kind.programs):
             raise ServiceFailed("cannot be started, as it is not installed")
         records, began = self._state.records(), time.monotonic()
-        record = kind.start(self._folder(kind), records.get(kind.name))
-        self._state.write({**records, kind.name: record})
+
+        def note(record: Record) -> None:
+            self._state.write({**records, kind.name: record})
+
+        record = kind.start(self._folder(kind), records.get(kind.name), note)
         where = f"at {place(record.url)} (process {record.pid})"
         self._say(kind.title, f"started in {time.monotonic() - began:.1f} s {where}")
 
     def _stop(self, kind: Service) -> None:
         records = self._state.records()
-        record = records.pop(kind.name, None)
+        record = records.pop(kind.name, None) or kind.found(self._folder(kind))
         if record is None:
             self._say(kind.title, "was not started from here")
             return

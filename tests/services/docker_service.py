@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.services.errors import ServiceFailed
 from tests.services.processes import Process
+from tests.services.service import Note
 from tests.services.state import Record
 from tests.services.waiting import wait_until_it_answers
 from vera_orchestrator.errors import WorkerUnavailable
@@ -40,12 +41,15 @@ class DockerService:
             return None
         return named or f"{UNIX}{DEFAULT}"
 
-    def start(self, folder: Path, before: Record | None) -> Record:
+    def start(self, folder: Path, before: Record | None, note: Note) -> Record:
         if os.geteuid() != 0:
+            if Path(DEFAULT).exists() and not os.access(DEFAULT, os.R_OK | os.W_OK):
+                raise ServiceFailed(f"you may not use {DEFAULT}: add yourself to the group docker, and log in again")
             raise ServiceFailed("only root can start it: start yours (systemctl start docker), or set DOCKER_HOST")
         folder.mkdir(parents=True, exist_ok=True)
         if before is not None:
             self.stop(folder, before)  # it does not answer
+        _end_containerd(folder)  # before the note of its id goes
         run = _short(folder / "run")
         log, place = folder / "log", run / "docker.sock"
         log.unlink(missing_ok=True)
@@ -55,11 +59,17 @@ class DockerService:
         address = ["--host", f"{UNIX}{place}", "--pidfile", str(run / "dockerd.pid")]
         no_network = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         process = Process.spawned(["dockerd", *roots, *address, *no_network], log)
+        record = Record.of(process, f"{UNIX}{place}")
+        note(record)
         wait_until_it_answers(process, lambda: _answers(place), log=log, seconds=60)
-        return Record.of(process, f"{UNIX}{place}")
+        return record
 
     def answers(self, record: Record) -> bool:
         return _answers(Path(record.url.removeprefix(UNIX)))
+
+    def found(self, folder: Path) -> Record | None:
+        del folder
+        return None
 
     def stop(self, folder: Path, record: Record) -> None:
         containerd = _containerd(folder / "run")
@@ -94,6 +104,12 @@ def _containerd(run: Path) -> Process | None:
     except (OSError, ValueError):
         return None
     return process if str(run.resolve()) in command else None
+
+
+def _end_containerd(folder: Path) -> None:
+    process = _containerd(folder / "run")
+    if process is not None:
+        process.end(within=10)
 
 
 def _unmount(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -15,8 +16,10 @@ def missing(what: str, *packages: str) -> ServiceFailed:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Return the end of a log, for an error text; nothing if there is no log."""
+    """Return the end of a log, for an error text; nothing if there is no log, or a link in its place."""
     try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+        handle = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
+    with os.fdopen(handle, errors="replace") as file:
+        return "\n".join(file.read().splitlines()[-lines:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from docker import APIClient
 from docker.errors import DockerException
 
 from tests.services.errors import ServiceFailed
+from tests.services.packages import update_lists
 
 IMAGE = "vera-worker:latest"
 BASE = "vera-worker-base"
@@ -61,10 +63,7 @@ def _base(folder: Path) -> Path:
         "APT::Sandbox::User": "root",
     }
     given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    try:
-        _run(["apt-get", *given, "install", "-q", "-y", "--no-install-recommends", "--download-only", *PACKAGES])
-    except ServiceFailed as error:
-        raise ServiceFailed(f"{error}\nIf apt knows no packages: apt-get update") from error
+    download(["apt-get", *given, "install", "-q", "-y", "--no-install-recommends", "--download-only", *PACKAGES])
     for link, target in LINKS.items():
         (root / target).mkdir(parents=True)
         (root / link).symlink_to(target)
@@ -73,6 +72,17 @@ def _base(folder: Path) -> Path:
     _fill_in(root)
     _run(["tar", "-C", str(root), "--numeric-owner", "--owner=0", "--group=0", "-cf", str(folder / "base.tar"), "."])
     return folder / "base.tar"
+
+
+def download(command: list[str]) -> None:
+    """Run apt; where it fails for root, once more with new lists, as there may be none, or old ones."""
+    try:
+        _run(command)
+    except ServiceFailed as error:
+        if os.geteuid() != 0:
+            raise ServiceFailed(f"{error}\nIf apt knows no packages: apt-get update") from error
+        update_lists()
+        _run(command)
 
 
 def _fill_in(root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from tests.services.errors import ServiceFailed, tail
 from tests.services.postgres import binaries
 
 POLICY = Path("/usr/sbin/policy-rc.d")
+MARK = "# vera tests.services"
+LOCKED = "Could not get lock"
+LOCK_SECONDS, LISTS_SECONDS, AGAIN_SECONDS = 120, 60, 2
 PACKAGES = {
     "bwrap": ("bubblewrap",),
     "initdb": ("postgresql",),
@@ -31,19 +35,35 @@ def install(packages: list[str], log: Path) -> None:
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ServiceFailed(f"not installed, and this is not root on Debian. Install it with: {command}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with log.open("wb") as output, _services_stay_down():
-        for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
-            ended = subprocess.run(
-                ["apt-get", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                check=False,
-            )
-    if ended.returncode != 0:  # a failed update is forgiven if the lists at hand will do
+    said = update_lists()  # a failure is forgiven if the lists at hand will do
+    with _services_stay_down():
+        ended = _apt("install", "-q", "-y", "--no-install-recommends", *packages)
+    log.write_text(f"{said}{ended.stdout}")
+    if ended.returncode != 0:
         raise ServiceFailed(f"{command} failed; {log} ends with:\n{tail(log)}")
+
+
+def update_lists() -> str:
+    """Let apt learn what there is, and wait while somebody else does; return what it says. Needs root."""
+    deadline = time.monotonic() + LISTS_SECONDS
+    while True:
+        ended = _apt("update", "-q")
+        if ended.returncode == 0 or LOCKED not in ended.stdout or time.monotonic() > deadline:
+            return ended.stdout
+        time.sleep(AGAIN_SECONDS)
+
+
+def _apt(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["apt-get", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
+        text=True,
+        errors="replace",
+        check=False,
+    )
 
 
 def _is_installed(program: str) -> bool:
@@ -59,12 +79,15 @@ def _is_installed(program: str) -> bool:
 @contextmanager
 def _services_stay_down() -> Generator[None]:
     """Keep packages from starting their servers at the usual ports: Debian asks this file, if it is there."""
-    if POLICY.exists():
+    if POLICY.exists() and MARK not in POLICY.read_text(errors="replace"):  # ours may be left of a killed command
         yield
         return
-    POLICY.touch(mode=0o755)
+    draft = POLICY.with_name(f"{POLICY.name}.vera-{os.getpid()}")
     try:
-        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        draft.touch(mode=0o755)
+        draft.write_text(f"#!/bin/sh\n{MARK}\nexit 101\n")
+        draft.replace(POLICY)
         yield
     finally:
-        POLICY.unlink()
+        draft.unlink(missing_ok=True)
+        POLICY.unlink(missing_ok=True)

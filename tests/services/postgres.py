@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -24,10 +28,10 @@ ACCOUNT = "postgres"  # of the operating system: the server refuses to run as ro
 START_SECONDS = 60
 # Without fsync a killed server loses nothing, as the system keeps the pages; only a crash of the machine would.
 SETTINGS = {
-    "listen_addresses": "'127.0.0.1'",
-    "unix_socket_directories": "''",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "'64MB'",
+    "shared_buffers": "64MB",
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "on",
@@ -39,13 +43,15 @@ SETTINGS = {
 class PostgresCluster:
     """The cluster in a folder; any number of these objects, in any process, may speak of the same one.
 
-    As root it runs as the user postgres. A folder that this user cannot reach becomes a link to one in /var/tmp.
-    All methods block, and raise ServiceFailed with the end of the log.
+    It is started with `settings`, by the names of postgresql.conf, beside those that all have. As root it runs as the
+    user postgres. A folder that this user cannot reach becomes a link to one in /var/tmp. As the folder is that user's,
+    root follows no link in it. All methods block, and raise ServiceFailed with the end of the log.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, settings: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         self._port = port
+        self._settings = {**SETTINGS, **(settings or {})}
 
     @property
     def exists(self) -> bool:
@@ -55,12 +61,8 @@ class PostgresCluster:
     @property
     def process(self) -> Process | None:
         """Its first process, whose end is the end of all others; None if it does not run."""
-        try:
-            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
-        except (OSError, ValueError):
-            return None
-        process = Process.of(pid)
-        return process if process is not None and process.folder == self._data else None
+        process = self._noted
+        return process if process is not None and self._is_served_by(process.command or []) else None
 
     @property
     def pid(self) -> int | None:
@@ -85,21 +87,19 @@ class PostgresCluster:
         if self._account is not None:
             self._hand_over(self._account)
         password = self._folder / "password"
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_hex(16))
-        self._owned(password)
+        self._write_new(password, secrets.token_hex(16))
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-        self._run("initdb", "-U", SUPERUSER, "--pwfile", str(password.resolve()), *options)
-        with (self._data / "postgresql.conf").open("a") as conf:
-            conf.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
+        self._run("initdb", "-U", SUPERUSER, "--pwfile", str(self._folder.resolve() / password.name), *options)
 
     def start(self) -> None:
         """Start it if it does not run, in 0.2 s, and come back when it answers; a killed one recovers first."""
         if self.process is not None:
             return
+        self._check_that_it_can_be_told()
         (self._data / "postmaster.pid").unlink(missing_ok=True)  # of a killed one, whose id may live on as a zombie
-        options = ["-w", "-t", str(START_SECONDS), "-l", str(self.log.resolve()), "-o", f"-p {self._port}"]
-        self._run("pg_ctl", "start", *options)
+        given = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        options = ["-w", "-t", str(START_SECONDS), "-l", str(self._folder.resolve() / self.log.name)]
+        self._run("pg_ctl", "start", *options, "-o", shlex.join(["-p", str(self._port), *given]))
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop it; *fast* ends connections and saves, *immediate* saves nothing, *smart* waits for clients."""
@@ -121,6 +121,7 @@ class PostgresCluster:
     def remove(self) -> None:
         """Stop it and remove its folder."""
         self.stop("immediate")
+        self._check_that_it_can_be_told()
         place = self._folder.resolve()
         if place.exists():
             shutil.rmtree(place)
@@ -135,6 +136,24 @@ class PostgresCluster:
     def _data(self) -> Path:
         return self._folder.resolve() / "data"
 
+    @property
+    def _noted(self) -> Process | None:
+        """The process that the data's own note names, which may be another one that got the id."""
+        try:
+            return Process.of(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))
+        except (OSError, ValueError):
+            return None
+
+    def _is_served_by(self, command: Sequence[str]) -> bool:
+        """Whether a command is that of its server. Its working directory would say so too, but not to every root."""
+        return any(pair == ("-D", str(self._data)) for pair in pairwise(command))
+
+    def _check_that_it_can_be_told(self) -> None:
+        """Raise ServiceFailed where a process that cannot be looked at may be its server."""
+        process = self._noted
+        if process is not None and process.command is None and process.lives:
+            raise ServiceFailed(f"process {process.pid} may be the server of {self._data}, and cannot be looked at")
+
     @cached_property
     def _account(self) -> str | None:
         return ACCOUNT if os.geteuid() == 0 else None
@@ -142,7 +161,8 @@ class PostgresCluster:
     def _hand_over(self, account: str) -> None:
         """Give the folder to the account; where it cannot reach it, put a link to another one in its place."""
         self._owned(self._folder)
-        if subprocess.run(["test", "-x", str(self._folder.resolve())], user=account, cwd="/").returncode != 0:
+        reach = ["test", "-x", str(self._folder.resolve())]
+        if subprocess.run(reach, cwd="/", user=account, group=account, extra_groups=[], check=False).returncode != 0:
             self._folder.rmdir()
             self._folder.symlink_to(tempfile.mkdtemp(prefix="vera-postgres-", dir="/var/tmp"))
             self._owned(self._folder)
@@ -150,6 +170,15 @@ class PostgresCluster:
     def _owned(self, path: Path) -> None:
         if self._account is not None:
             shutil.chown(path, self._account, self._account)
+
+    def _write_new(self, path: Path, text: str) -> None:
+        """Write a file that only its owner may read, where there is none."""
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            if self._account is not None:
+                owner = pwd.getpwnam(self._account)
+                os.fchown(handle, owner.pw_uid, owner.pw_gid)
+            file.write(text)
 
     def _run(self, program: str, *arguments: str) -> None:
         account = self._account

@@ -34,12 +34,13 @@ class Process:
         return Process.of(self.pid) == self
 
     @property
-    def folder(self) -> Path | None:
-        """Its working directory; None if it has ended or is somebody else's."""
+    def command(self) -> list[str] | None:
+        """Its program and arguments; None if it has ended, or may not be looked at."""
         try:
-            return Path(f"/proc/{self.pid}/cwd").readlink() if self.lives else None
+            words = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return None
+        return [os.fsdecode(word) for word in words[:-1]] if self.lives else None
 
     @classmethod
     def spawned(cls, command: list[str], log: Path) -> Process:
@@ -51,10 +52,10 @@ class Process:
         actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), output, (os.POSIX_SPAWN_DUP2, 1, 2)]
         default = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM]  # a shell's background job ignores some
         pid = os.posix_spawnp(command[0], command, os.environ, file_actions=actions, setsid=True, setsigdef=default)
-        process = cls.of(pid)
-        if process is None:
-            raise ChildProcessError(f"{command[0]} ended at once: see {log}")
-        return process
+        fields = _stat(pid)  # there even if it has ended already, until it is waited for
+        if fields is None:
+            raise ChildProcessError(f"{command[0]} is not there: see {log}")
+        return cls(pid=pid, started=int(fields[STARTED]))
 
     def children(self) -> list[Process]:
         """Return its children that run now."""

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from tests.services.ports import free_port, is_free
 from tests.services.processes import Process
+from tests.services.service import Note
 from tests.services.state import Record
 from tests.services.waiting import wait_until_it_answers
 
@@ -28,9 +29,9 @@ class RedisService:
     programs: tuple[str, ...] = ("redis-server",)
 
     def given(self) -> str | None:
-        return os.environ.get(VARIABLE)
+        return os.environ.get(VARIABLE) or None
 
-    def start(self, folder: Path, before: Record | None) -> Record:
+    def start(self, folder: Path, before: Record | None, note: Note) -> Record:
         if before is not None:
             before.process.kill()  # it does not answer
         port = urlsplit(before.url).port if before is not None else None
@@ -47,6 +48,7 @@ class RedisService:
         )
         process = Process.spawned(["redis-server", str(config)], log)
         record = Record.of(process, f"redis://:{password}@127.0.0.1:{port}/0")
+        note(record)
         wait_until_it_answers(process, lambda: self.answers(record), log=log)
         return record
 
@@ -56,6 +58,10 @@ class RedisService:
                 return bool(client.ping())  # pyright: ignore
         except RedisError:
             return False
+
+    def found(self, folder: Path) -> Record | None:
+        del folder
+        return None
 
     def stop(self, folder: Path, record: Record) -> None:
         del folder

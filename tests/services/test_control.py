@@ -14,7 +14,7 @@ from tests.services.packages import install, packages_missing
 from tests.services.postgres_service import PostgresService
 from tests.services.processes import Process
 from tests.services.redis_service import RedisService
-from tests.services.service import Service
+from tests.services.service import Note, Service
 from tests.services.state import Record, State
 
 
@@ -98,8 +98,19 @@ class Broken(RedisService):
     def given(self) -> str | None:
         return None
 
-    def start(self, folder: Path, before: Record | None) -> Record:
+    def start(self, folder: Path, before: Record | None, note: Note) -> Record:
         raise ServiceFailed("it is broken")
+
+
+class Interrupted(RedisService):
+    """One whose start is interrupted as soon as there is a process."""
+
+    def start(self, folder: Path, before: Record | None, note: Note) -> Record:
+        def noted(record: Record) -> None:
+            note(record)
+            raise KeyboardInterrupt
+
+        return super().start(folder, before, noted)
 
 
 def test_a_service_that_fails_is_reported_and_the_others_start(station: Station) -> None:
@@ -120,3 +131,44 @@ def test_who_may_not_install_is_told_the_packages(tmp_path: Path, monkeypatch: p
     assert packages_missing(["redis-server", "dockerd"])[0] == "redis-server"
     with pytest.raises(ServiceFailed, match="apt-get install --no-install-recommends redis-server bubblewrap"):
         install(["redis-server", "bubblewrap"], tmp_path / "log")
+
+
+def test_what_was_started_by_an_interrupted_command_can_be_stopped(station: Station) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        station.control(Interrupted()).start()
+    record = station.state.records()["redis"]
+    assert record.process.lives
+    assert station.control(Interrupted()).stop()
+    assert not record.process.lives
+
+
+def test_a_database_that_nobody_wrote_down_is_stopped(station: Station) -> None:
+    control = station.control(PostgresService())
+    assert control.start()
+    process = station.state.records()["postgres"].process
+    station.state.write({})
+    assert control.stop()
+    assert not process.lives
+
+
+def test_a_database_without_a_free_connection_is_left_alone(station: Station) -> None:
+    service = PostgresService()
+    control = station.control(service)
+    assert control.start()
+    record = station.state.records()["postgres"]
+    with psycopg.connect(record.url, autocommit=True) as connection:
+        connection.execute("create role guest login password 'guest' connection limit 0")
+        connection.execute("alter database postgres connection limit 0")
+    guest = record.url.replace(record.url.partition("@")[0], "postgresql://guest:guest")
+    with pytest.raises(psycopg.OperationalError, match="too many connections"):
+        psycopg.connect(guest)
+    assert service.answers(Record(pid=record.pid, started=record.started, url=guest))
+    assert control.start()
+    assert station.pids() == {"postgres": record.pid}
+
+
+@pytest.mark.parametrize("service", [PostgresService(), RedisService()])
+def test_an_empty_variable_names_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VERA_TEST_POSTGRES_URL", "VERA_TEST_REDIS_URL"):
+        monkeypatch.setenv(name, "")
+    assert service.given() is None

@@ -11,6 +11,7 @@ import pytest
 from tests.services.docker_service import LONGEST, DockerService
 from tests.services.errors import ServiceFailed
 from tests.services.packages import packages_missing
+from tests.services.state import Record
 
 
 @pytest.fixture
@@ -26,14 +27,16 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_an_engine_comes_back_after_a_kill_and_leaves_no_process(folder: Path) -> None:
     service = DockerService()
-    first = service.start(folder, None)
+    noted: list[Record] = []
+    first = service.start(folder, None, noted.append)
     assert service.answers(first)
     assert first.url == f"unix://{(folder / 'run').resolve()}/docker.sock"
     helpers = first.process.children()
     first.process.kill()
     assert not service.answers(first)
-    second = service.start(folder, first)
+    second = service.start(folder, first, noted.append)
     assert (service.answers(second), second.url, second.pid == first.pid) == (True, first.url, False)
+    assert noted == [first, second]
     helpers += second.process.children()
     service.stop(folder, second)
     assert helpers

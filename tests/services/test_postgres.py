@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.services.errors import ServiceFailed
+from tests.services.errors import ServiceFailed, tail
 from tests.services.packages import packages_missing
 from tests.services.ports import free_port
 from tests.services.postgres import PostgresCluster
@@ -78,6 +80,54 @@ def test_nothing_of_it_is_left(cluster: PostgresCluster, tmp_path: Path) -> None
     assert not place.exists()
     assert list(tmp_path.iterdir()) == []
     assert not process.lives
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as another user")
+
+
+@needs_root
+def test_a_folder_that_only_the_group_of_root_may_enter_will_do() -> None:
+    if packages_missing(["initdb"]):
+        pytest.skip("PostgreSQL is not installed: make services")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        closed = Path(folder)
+        closed.chmod(0o750)
+        cluster = PostgresCluster(closed / "cluster", free_port())
+        try:
+            cluster.create()
+            assert cluster.exists
+            assert (closed / "cluster").is_symlink()
+        finally:
+            cluster.remove()
+
+
+@needs_root
+def test_a_link_that_its_user_made_is_not_followed(cluster: PostgresCluster, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of root alone")
+    cluster.log.unlink()
+    cluster.log.symlink_to(secret)
+    assert tail(cluster.log) == ""
+    cluster.create()
+    assert cluster.exists
+    assert (secret.read_text(), secret.owner()) == ("of root alone", "root")
+    secret.unlink()
+
+
+def test_the_password_is_no_argument_of_a_process(cluster: PostgresCluster) -> None:
+    process, password = cluster.process, cluster.url().split("@")[0].rpartition(":")[2]
+    assert process is not None
+    assert not any(password in word for word in process.command or [])
+
+
+def test_settings_are_given_beside_those_that_all_have(cluster: PostgresCluster, tmp_path: Path) -> None:
+    cluster.stop()
+    port = free_port()
+    other = PostgresCluster(tmp_path / "cluster", port, settings={"work_mem": "8MB"})
+    other.start()
+    with psycopg.connect(other.url()) as connection:
+        assert connection.execute("show work_mem").fetchone() == ("8MB",)
+        assert connection.execute("show max_connections").fetchone() == ("200",)
 
 
 def test_an_error_says_what_the_server_said(cluster: PostgresCluster, tmp_path: Path) -> None:

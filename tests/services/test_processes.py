@@ -56,6 +56,12 @@ def test_a_server_that_ends_at_once_is_reported_with_the_end_of_its_log(tmp_path
         wait_until_it_answers(process, lambda: False, log=log)
 
 
+def test_a_process_that_has_ended_before_it_is_looked_at_is_known_all_the_same(tmp_path: Path) -> None:
+    process = Process.spawned(["true"], tmp_path / "log")
+    assert process.ended(within=10)
+    assert not Path(f"/proc/{process.pid}").exists()
+
+
 def test_a_server_that_never_answers_is_killed(tmp_path: Path) -> None:
     process = Process.spawned(["sleep", "1000"], tmp_path / "log")
     with pytest.raises(ServiceFailed, match="does not answer"):
