@@ -13,4 +13,7 @@ pytest.register_assert_rewrite(
     "tests.conformance.journal_reading",
     "tests.conformance.journal_cancelling",
     "tests.conformance.journal_values",
+    "tests.conformance.llm_answers",
+    "tests.conformance.llm_streams",
+    "tests.conformance.llm_trouble",
 )

@@ -179,6 +179,31 @@ class ClaimSuite:
 
         assert [found.key for found in await journal.owned(owner, limit=10)] == [2]
 
+    async def test_who_gave_a_task_up_writes_nothing_about_it_any_more(self, journal: Journal) -> None:
+        owner = await join(journal)
+        await journal.add([task(1, owner=owner)])
+
+        assert await journal.give_up({1: 1}) == 1
+
+        given_up = await row(journal, 1)
+        assert (given_up.owner, given_up.fence) == (None, 2)
+        assert not await journal.started(1, 1, at=5.0, worker_id="w")
+        assert not await journal.requeued(1, 1, due_at=9.0, retry_count=2, error="late")
+        assert not await journal.ended(ending(1))
+        assert await journal.give_up({1: 1}) == 0
+        assert await row(journal, 1) == given_up
+
+    async def test_hundreds_of_tasks_can_be_given_up_at_once(self, journal: Journal) -> None:
+        owner = await join(journal)
+        await journal.add([task(key, owner=owner) for key in range(1, 1_201)])
+        await journal.acquire(owner, 1_200, {"limit": 1})
+
+        assert await journal.give_up({key: 1 + (key == 600) for key in range(1, 1_201)}) == 1_199
+
+        assert [left.key for left in await journal.owned(owner, limit=10)] == [600]
+        assert list(await journal.acquire(owner, 600, {"limit": 1})) == []
+        assert await journal.give_up({}) == 0
+
     async def test_tasks_that_are_given_up_are_queued_for_anybody(self, journal: Journal) -> None:
         owner = await join(journal)
         await journal.add([task(key, owner=owner, retry_count=2) for key in (1, 2, 3)])

@@ -38,9 +38,32 @@ class BatchSuite:
         await journal.add([], batch(5))
 
         await journal.batch_flow_run(5, "run")
-        await journal.batch_ended(5, TaskStatus.FAILED, 77.5)
+        assert await journal.batch_ended(5, TaskStatus.FAILED, 77.5)
 
         assert await journal.batch_by_key(5) == batch(5, flow_run_id="run", status=TaskStatus.FAILED, completed_at=77.5)
+
+    async def test_a_batch_does_not_end_before_its_tasks(self, journal: Journal) -> None:
+        await journal.add([task(1, batch=5), task(2, batch=5, position=1)], batch(5))
+        await journal.ended(ending(1))
+
+        assert not await journal.batch_ended(5, TaskStatus.COMPLETED, 77.5)
+        assert await journal.batch_by_key(5) == batch(5)
+
+        await journal.ended(failure(2))
+        assert await journal.batch_ended(5, TaskStatus.FAILED, 78.5)
+        assert await journal.batch_by_key(5) == batch(5, status=TaskStatus.FAILED, completed_at=78.5)
+
+    async def test_a_batch_whose_task_was_put_back_meanwhile_goes_on(self, journal: Journal) -> None:
+        await journal.add([task(1, batch=5)], batch(5))
+        await journal.ended(failure(1))
+        await journal.requeue_failed([1])
+
+        assert not await journal.batch_ended(5, TaskStatus.FAILED, 77.5)
+
+        assert await journal.batch_by_key(5) == batch(5)
+
+    async def test_a_batch_that_is_gone_does_not_end(self, journal: Journal) -> None:
+        assert not await journal.batch_ended(404, TaskStatus.FAILED, 77.5)
 
     async def test_tasks_of_a_batch_come_in_order_the_newest_of_each_position_and_without_results(
         self, journal: Journal

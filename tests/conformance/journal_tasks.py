@@ -90,6 +90,33 @@ class AddSuite:
         assert await journal.batch_by_key(50) is None
         assert await journal.batch_by_key(51) is not None
 
+    async def test_an_id_of_a_batch_is_refused_while_one_of_its_tasks_is_unfinished(self, journal: Journal) -> None:
+        await journal.add([task(1, batch=5), task(2, batch=5, position=1)], batch(5, id="same"))
+        await journal.ended(ending(1))
+
+        with pytest.raises(DuplicateTaskId, match="same") as caught:
+            await journal.add([task(3, batch=6)], batch(6, id="same"))
+
+        assert caught.value.field == "batch_id"
+        assert await journal.batch("same") == batch(5, id="same")
+        assert set(await journal.rows([1, 2, 3])) == {1, 2}
+
+        await journal.ended(ending(2))
+        await journal.add([task(3, batch=6)], batch(6, id="same"))
+        assert await journal.batch("same") == batch(6, id="same")
+
+    async def test_of_many_batches_with_one_id_at_once_one_is_accepted(self, journal: Journal) -> None:
+        names = ["same" if key % 2 else f"b{key}" for key in range(40)]
+
+        outcomes = await asyncio.gather(
+            *(journal.add([task(key, batch=key)], batch(key, id=name)) for key, name in enumerate(names)),
+            return_exceptions=True,
+        )
+
+        refused = [key for key, outcome in enumerate(outcomes) if isinstance(outcome, DuplicateTaskId)]
+        assert refused == [key for key in range(40) if key % 2 and key != 1]
+        assert set(await journal.rows(range(40))) == set(range(40)) - set(refused)
+
     async def test_nothing_added_is_fine(self, journal: Journal) -> None:
         assert await journal.add([]) == Added()
 

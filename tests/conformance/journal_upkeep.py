@@ -18,11 +18,20 @@ class RequeueSuite:
 
         assert list(await journal.requeue_failed([1])) == [1]
 
-        assert await row(journal, 1) == task(1, batch=9, position=4)
+        assert await row(journal, 1) == task(1, batch=9, position=4, fence=2)
         (claimed,) = await journal.claim(owner, [1])
-        assert claimed.fence == 2
-        assert await journal.ended(ending(1, 2, result="short"))
+        assert claimed.fence == 3
+        assert await journal.ended(ending(1, 3, result="short"))
         assert (await row(journal, 1)).result == "short"
+
+    async def test_an_end_that_is_told_again_does_not_end_a_task_that_was_put_back(self, journal: Journal) -> None:
+        await journal.add([task(1)])
+        assert await journal.ended(failure(1))
+        await journal.requeue_failed([1])
+
+        assert not await journal.ended(failure(1))
+
+        assert (await row(journal, 1)).status is TaskStatus.QUEUED
 
     async def test_only_failed_and_cancelled_tasks_are_requeued(self, journal: Journal) -> None:
         await journal.add([task(key) for key in range(1, 6)])

@@ -55,6 +55,18 @@ NUMBERS: dict[str, Callable[[Journal, int], Awaitable[object]]] = {
 }
 
 
+KEYS: dict[str, tuple[str, Write]] = {
+    "id": ("id", TEXTS["id"]),
+    "batch id": ("batch_id", TEXTS["batch id"]),
+    "idempotency_key": ("idempotency_key", TEXTS["idempotency_key"]),
+    "worker of a start": ("worker_id", TEXTS["worker of a start"]),
+    "worker of an end": ("worker_id", TEXTS["worker of an end"]),
+    "worker": ("worker_id", TEXTS["worker"]),
+    "limit": ("limit", TEXTS["limit"]),
+}
+"""What is looked up by: the name of the field, and how it is written."""
+
+
 class ValueSuite:
     """Texts with NUL or half of a surrogate pair, and numbers that are too large."""
 
@@ -69,6 +81,19 @@ class ValueSuite:
         assert await row(journal, 1) == task(1)
         assert set(await journal.rows([1, 2])) == {1}
         await TEXTS[column](journal, "ä\u2028🙂")
+
+    @pytest.mark.parametrize("column", sorted(KEYS))
+    async def test_a_text_that_is_too_long_to_look_up_by_is_refused(self, journal: Journal, column: str) -> None:
+        field, write = KEYS[column]
+        await journal.add([task(1)])
+
+        for text in ("a" * 1_001, "ä" * 501, "x" * 2_000_000):
+            with pytest.raises(InvalidValue, match="longer than 1,000 bytes") as caught:
+                await write(journal, text)
+            assert caught.value.field == field
+
+        assert await row(journal, 1) == task(1)
+        await write(journal, "ä" * 500)
 
     @pytest.mark.parametrize("column", sorted(NUMBERS))
     async def test_a_number_that_is_too_large_is_refused(self, journal: Journal, column: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from tests.conformance.journal_rows import ending, join, task
 from vera_orchestrator.errors import DuplicateTaskId
-from vera_orchestrator.journal.base import Journal, first_key
+from vera_orchestrator.journal.base import BatchRow, Journal, first_key
 from vera_orchestrator.journal.factory import make_journal
 from vera_orchestrator.journal.sql import SQLJournal
 
@@ -94,6 +94,21 @@ async def use_ids(journal: Journal, number: int) -> None:
     await asyncio.gather(*(one(place) for place in range(SHARED)))
 
 
+async def use_batch_ids(journal: Journal, number: int) -> None:
+    """Add batches with ids that others use too; say the keys of those that were accepted."""
+
+    async def one(place: int) -> None:
+        key = first_key(number) + place
+        row = BatchRow(key=key, id=f"b{place}", options="{}", submitted_at=1.0)
+        try:
+            await journal.add([task(key, id=f"t{key}", batch=key)], row)
+        except DuplicateTaskId:
+            return
+        say(key)
+
+    await asyncio.gather(*(one(place) for place in range(SHARED)))
+
+
 async def use_ids_backwards(journal: Journal, number: int) -> None:
     """Add a submission of many tasks with ids that others use in another order; say their keys if it was accepted."""
     keys = [first_key(number) + place for place in range(SHARED)]
@@ -141,6 +156,7 @@ _ALL: tuple[Program, ...] = (
     take_slots,
     use_keys,
     use_ids,
+    use_batch_ids,
     use_ids_backwards,
     claim,
     stop_inside,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.services.running import new_database
 from tests.support import Gate, Scripted, orchestrator, soon
@@ -18,6 +19,8 @@ from vera_orchestrator.models import Task
 
 TASKS = 20
 RUNNING = 5
+KEY = SecretStr("k" * 43 + "=")
+"""Whoever goes on needs the key of who began; the copy does not hold it."""
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def copy(source: str, target: str) -> None:
 
 async def test_a_restored_copy_goes_on_where_it_was_made(postgres_url: str, restored: str, tmp_path: Path) -> None:
     gate = Gate(slots=RUNNING)
-    first = orchestrator(tmp_path / "first", gate, journal=make_journal(postgres_url), lease_seconds=0.5)
+    first = orchestrator(tmp_path / "first", gate, journal=make_journal(postgres_url), lease_seconds=0.5, seal_key=KEY)
     await first.start()
     ids = [
         str(await first.submit_task(Task(id=f"t{place}", type="custom", payload={"data": place})))
@@ -53,7 +56,7 @@ async def test_a_restored_copy_goes_on_where_it_was_made(postgres_url: str, rest
 
     journal = make_journal(restored)
     worker = Scripted()
-    second = orchestrator(tmp_path / "second", worker, journal=journal, lease_seconds=0.5)
+    second = orchestrator(tmp_path / "second", worker, journal=journal, lease_seconds=0.5, seal_key=KEY)
     await second.start()
     results = [await soon(second.wait_for(task_id)) for task_id in ids]
     later = await soon(second.submit_task(Task(id="later", type="custom", payload={"data": "later"}), wait=True))

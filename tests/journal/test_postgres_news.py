@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest_asyncio
 from tests.conformance.journal_rows import batch, ending, failure, join, task
 from tests.journal.ear import Ear
 from tests.services.running import new_database
+from tests.support import until
 from vera_orchestrator.journal.base import ALL_NEWS, Journal, News
 from vera_orchestrator.journal.factory import make_journal
 
@@ -98,6 +100,41 @@ async def test_what_concerns_nobody_else_is_not_told(journal: Journal, ear: Ear)
     await journal.ask_to_cancel([5], "the last word")
 
     assert await ear.next() == News.CANCELLATIONS
+
+
+@pytest.mark.parametrize("payload", ["later 8", "later 12", "later ²", f"later {'9' * 7_000}", "later", "", "later -1"])
+async def test_what_a_later_version_tells_keeps_nobody_from_listening(
+    url: str, journal: Journal, other: Journal, ear: Ear, payload: str
+) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_notify('vera_journal', %s)", (payload,))
+
+    await journal.ended(ending(1))
+
+    heard = await ear.next()
+    while heard in (News(0), News.CANCELLATIONS):  # what 8 and 12 have of this version's
+        heard = await ear.next()
+    assert heard == News.ENDED
+    assert other.is_listening
+
+
+async def test_who_fails_when_told_is_told_again(
+    url: str, journal: Journal, other: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: asyncio.Queue[News] = asyncio.Queue()
+
+    def told(news: News) -> None:
+        heard.put_nowait(news)
+        if heard.qsize() == 1:
+            raise RuntimeError("a fault")
+
+    await other.listen(told)
+    await until(lambda: heard.qsize() == 2)
+    await journal.ended(ending(1))
+    await until(lambda: heard.qsize() == 3)
+
+    assert [heard.get_nowait() for _ in range(3)] == [ALL_NEWS, ALL_NEWS, News.ENDED]
+    assert "could not be told" in caplog.text
 
 
 async def test_a_process_is_not_told_what_it_has_written_itself(journal: Journal, other: Journal, ear: Ear) -> None:

@@ -19,6 +19,7 @@ from tests.journal.processes import (
     only_open,
     stop_inside,
     take_slots,
+    use_batch_ids,
     use_ids,
     use_ids_backwards,
     use_keys,
@@ -28,6 +29,8 @@ from tests.journal.processes import (
 from tests.support import soon
 from vera_orchestrator.journal.base import HistoryQuery, Journal, first_key
 from vera_orchestrator.journal.factory import make_journal
+
+pytestmark = pytest.mark.flaky(reruns=0)  # a promise that is broken once is broken
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,18 @@ async def test_of_two_processes_that_use_an_id_one_is_refused(url: str, crew: Cr
     rows = await journal.rows([*one, *other])
     assert sorted(row.id for row in rows.values()) == sorted(f"t{place}" for place in range(SHARED))
     assert (await journal.counts()).by_status == {task(1).status: SHARED}
+
+
+async def test_of_two_processes_that_use_an_id_of_a_batch_one_is_refused(
+    url: str, crew: Crew, journal: Journal
+) -> None:
+    one, other = crew.run(use_batch_ids, url, 1, 2)
+
+    assert len(one) + len(other) == SHARED
+    for place in range(SHARED):
+        batch = await journal.batch(f"b{place}")
+        assert batch is not None
+        assert batch.key in {*one, *other}
 
 
 async def test_of_two_submissions_that_lock_each_other_out_one_is_accepted_whole(

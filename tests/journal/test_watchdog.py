@@ -55,6 +55,18 @@ def test_who_is_answered_in_time_is_left_alone(pair: Pair) -> None:
     assert read(near) == b"b"
 
 
+def test_who_is_answered_again_and_again_may_take_longer(pair: Pair) -> None:
+    near, far = pair
+    with Watchdog(1.2).watch(near.fileno()) as touch:
+        for _ in range(3):  # about half a second each
+            silent, _far = socket.socketpair()
+            with silent, _far, pytest.raises(TimeoutError), Watchdog(0.1).watch(silent.fileno()):
+                read(silent)
+            touch()
+        far.send(b"a")
+        assert read(near) == b"a"
+
+
 def test_an_error_in_time_is_passed_on_as_it_is(pair: Pair) -> None:
     near, far = pair
     far.close()

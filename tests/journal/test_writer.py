@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event, make_url
 
 from tests.conformance.journal_rows import batch, ending, join, task
 from vera_orchestrator.errors import InvalidValue, JournalUnavailable, VeraError
+from vera_orchestrator.journal import writer
 from vera_orchestrator.journal.base import Added, Journal
 from vera_orchestrator.journal.sql import SQLJournal
 from vera_orchestrator.journal.sqlite import SQLiteBackend
@@ -53,7 +54,7 @@ def backend(tmp_path: Path) -> WatchedBackend:
 
 
 @pytest.fixture
-async def journal(backend: WatchedBackend) -> AsyncGenerator[Journal]:
+async def journal(backend: WatchedBackend) -> AsyncGenerator[SQLJournal]:
     journal = SQLJournal(backend)
     await journal.open()
     backend.transactions = 0
@@ -114,6 +115,22 @@ async def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
 
     assert await journal.ended(ending(1, result="small"))
     await journal.close()
+
+
+async def test_a_group_that_takes_long_is_written_in_parts_in_order(
+    journal: SQLJournal, backend: WatchedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GROUP_SECONDS", 0.0)
+    await journal.add([task(key) for key in range(5)])
+    backend.gate.clear()
+    backend.transactions = 0
+    calls = [journal.give_up({key: 1}) for key in range(5)]
+    ends = [journal.ended(ending(key, fence)) for key in range(5) for fence in (1, 2)]
+    backend.gate.set()
+
+    assert await asyncio.gather(*calls) == [1] * 5
+    assert await asyncio.gather(*ends) == [False, True] * 5
+    assert backend.transactions >= 6
 
 
 @pytest.mark.parametrize("value", ["\ud800", 1 << 70])

@@ -3,8 +3,9 @@
 What a method says it has written is committed when it returns. Times are seconds since the epoch, as floats. Rows carry
 an internal `key`; a task's `id` is its caller's.
 
-Ownership: a row belongs to one owner (a process) or to none. `fence` grows each time a row gets an owner, and every
-about a task names the fence it was given: a write with an old one changes nothing and reports False.
+Ownership: a row belongs to one owner (a process) or to none. `fence` grows each time a row gets or
+loses an owner, or is put back to be run again. Every write about a task names the fence it was given: a write with an
+old one changes nothing and reports False.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ class Journal(ABC):
 
         Where a row's `idempotency_key` was used by a row submitted at or after `idempotent_since`, nothing is inserted
         and that row is given back; raises IdempotencyConflict if its `body_hash` differs. Raises DuplicateTaskId if an
-        unfinished task has one of the ids.
+        unfinished task has one of the ids, or the batch's id is that of another batch with unfinished tasks.
         """
 
     @abstractmethod
@@ -239,7 +240,10 @@ class Journal(ABC):
 
     @abstractmethod
     def give_up(self, rows: Mapping[int, int]) -> Awaitable[int]:
-        """Hand tasks ({key: fence}) to nobody, queued, retry_count as it is; return how many."""
+        """Hand tasks ({key: fence}) to nobody, queued, retry_count as it is; return how many.
+
+        Their fence grows: what the former owner still writes about them changes nothing.
+        """
 
     # cancelling what another owner has
 
@@ -298,8 +302,8 @@ class Journal(ABC):
         """Return the newest row of each position of a batch, in order, without results."""
 
     @abstractmethod
-    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
-        """Complete a batch."""
+    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
+        """Complete a batch; False, and no change, if it is gone or one of its tasks is unfinished."""
 
     @abstractmethod
     async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:

@@ -23,11 +23,17 @@ def make_journal(url: str) -> Journal:
     remedy = f"Use one of {', '.join(f'{name}://' for name in _KINDS)}, as in sqlite:////absolute/path/journal.db."
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # their texts may hold the password
         raise NotConfigured("This is not the URL of a database.", field="database_url", remedy=remedy) from None
     factory = _KINDS.get(parsed.get_backend_name())
     if factory is None:
         raise NotConfigured(f"There is no journal for {parsed.drivername!r}.", field="database_url", remedy=remedy)
+    if parsed.get_backend_name() != "sqlite" and url.count("@") > 1:  # the rest of the password would be the host
+        raise NotConfigured(
+            "This URL has more than one @.",
+            field="database_url",
+            remedy="Write what is not a letter or digit in an account or password as %XX.",
+        )
     return factory(parsed)
 
 

@@ -57,8 +57,8 @@ class Add:
         return None
 
     def is_alone(self, item: Submission) -> bool:
-        """Whether another process could insert the same idempotency key meanwhile."""
-        return any(row.idempotency_key is not None for row in item.tasks)
+        """Whether another process could insert the same idempotency key, or id of a batch, meanwhile."""
+        return item.batch is not None or any(row.idempotency_key is not None for row in item.tasks)
 
     def news(self, item: Submission) -> News:
         """Return whether there is something to claim."""
@@ -71,6 +71,8 @@ class Add:
         if existing is not None:
             return Added(existing=existing)
         self._check_owners(connection, item.tasks)
+        if item.batch is not None and reading.batches_that_go_on(connection, [item.batch.id]):
+            raise refusals.duplicate_batch(item.batch.id)
         try:
             self._write(connection, [item])
         except IntegrityError as error:
@@ -79,12 +81,15 @@ class Add:
         return Added()
 
     def many(self, connection: Connection, items: Sequence[Submission]) -> Sequence[Added] | None:
-        """Insert submissions at once, if none of their idempotency keys has come before."""
+        """Insert submissions at once, if none of their idempotency keys and batches has come before."""
         for item in items:
             _check(item)
         rows = [row for item in items for row in item.tasks]
         keys = [row.idempotency_key for row in rows if row.idempotency_key is not None]
         if len(set(keys)) != len(keys) or reading.any_idempotency_key(connection, keys):
+            return None
+        names = [item.batch.id for item in items if item.batch is not None]
+        if len(set(names)) != len(names) or reading.batches_that_go_on(connection, names):
             return None
         self._check_owners(connection, rows)
         self._write(connection, items)
@@ -114,6 +119,7 @@ def _check(item: Submission) -> None:
     for row in item.tasks:
         storable.check(task_values(row))
     if item.batch is not None:
+        storable.check_key("batch_id", item.batch.id)
         storable.check(batch_values(item.batch))
 
 

@@ -151,6 +151,7 @@ class MemoryJournal(Journal):
         for row in tasks:
             storable.check(task_values(row))
         if batch is not None:
+            storable.check_key("batch_id", batch.id)
             storable.check(batch_values(batch))
         earlier = self._tasks.earlier(tasks, since)
         if earlier is not None:
@@ -158,6 +159,8 @@ class MemoryJournal(Journal):
         for row in tasks:
             if row.owner is not None:
                 self._check_owner(row.owner)
+        if batch is not None:
+            self._check_batch_id(batch.id)
         self._tasks.check_new(tasks)
         if batch is not None and batch.key in self._batches:
             raise refusals.duplicate(())
@@ -166,6 +169,11 @@ class MemoryJournal(Journal):
         if batch is not None:
             self._batches[batch.key] = batch
         return Added()
+
+    def _check_batch_id(self, batch_id: str) -> None:
+        same = {row.key for row in self._batches.values() if row.id == batch_id}
+        if self._tasks.are_going_on(same):
+            raise refusals.duplicate_batch(batch_id)
 
     def _change(self, key: int, fence: int, change: Callable[[TaskRow], TaskRow], *, releases: bool) -> bool:
         done = self._tasks.change(key, fence, change)
@@ -217,7 +225,7 @@ class MemoryJournal(Journal):
         """See the port; their slots are released."""
 
         def change(row: TaskRow) -> TaskRow:
-            return replace(row, owner=None, status=TaskStatus.QUEUED)
+            return replace(row, owner=None, status=TaskStatus.QUEUED, fence=row.fence + 1)
 
         return self._done(lambda: sum(self._change(key, fence, change, releases=True) for key, fence in rows.items()))
 
@@ -309,11 +317,13 @@ class MemoryJournal(Journal):
         last = {row.position: replace(row, result=None) for row in self._tasks.ordered() if row.batch == key}
         return [last[position] for position in sorted(last)]
 
-    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
+    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
         """See the port."""
         self._check_open()
-        if key in self._batches:
-            self._batches[key] = replace(self._batches[key], status=status, completed_at=at)
+        if key not in self._batches or self._tasks.are_going_on([key]):
+            return False
+        self._batches[key] = replace(self._batches[key], status=status, completed_at=at)
+        return True
 
     async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:
         """See the port."""

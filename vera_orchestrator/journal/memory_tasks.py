@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from vera_orchestrator.enums import TaskStatus
@@ -44,6 +44,10 @@ class TaskTable:
     def unfinished(self) -> list[TaskRow]:
         """Return the unfinished rows by key."""
         return [self.rows[key] for key in sorted(self.unfinished_ids.values())]
+
+    def are_going_on(self, batches: Collection[int]) -> bool:
+        """Whether one of the batches has an unfinished task."""
+        return bool(batches) and any(self.rows[key].batch in batches for key in self.unfinished_ids.values())
 
     def earlier(self, tasks: Sequence[TaskRow], since: float) -> TaskRow | None:
         """Return the row that an idempotency key of the tasks names; raises IdempotencyConflict."""
@@ -93,12 +97,13 @@ def matches(row: TaskRow, query: HistoryQuery) -> bool:
 
 
 def afresh(row: TaskRow) -> TaskRow:
-    """Return a failed row as one that was never tried; its fence goes on."""
+    """Return a failed row as one that was never tried; what names its old fence comes too late."""
     return replace(
         row,
         status=TaskStatus.QUEUED,
         retry_count=0,
         owner=None,
+        fence=row.fence + 1,
         exhausted=False,
         started_at=None,
         completed_at=None,

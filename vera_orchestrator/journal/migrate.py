@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -23,11 +24,12 @@ def bring_up_to_date(engine: Engine, backend: Backend, *, folder: Path = MIGRATI
             is_current = _revision(connection) == head
         if is_current:
             return
+        upgrade = prepared_upgrade(folder)
         connection.rollback()
         backend.script(connection, *backend.beginning_of_migration())
         revision = _revision(connection)  # another process may have done it by now
         if revision != head:
-            _upgrade(connection, revision, folder)
+            upgrade(connection, revision)
         connection.commit()
 
 
@@ -37,7 +39,8 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection, revision: str | None, folder: Path) -> None:
+def prepared_upgrade(folder: Path) -> Callable[[Connection, str | None], None]:
+    """Return what runs the migrations of a folder from a revision on, ready to go: others wait while it does."""
     # Alembic takes a while to import, and an up-to-date database does not need it.
     from alembic import command
     from alembic.config import Config
@@ -46,10 +49,14 @@ def _upgrade(connection: Connection, revision: str | None, folder: Path) -> None
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise JournalUnavailable(
-            f"The database has schema {revision!r}, and this version knows up to {HEAD!r}.",
-            remedy="Install the version of vera-orchestrator that wrote it, or set database_url to another database.",
-        )
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+
+    def upgrade(connection: Connection, revision: str | None) -> None:
+        if revision is not None and revision not in known:
+            raise JournalUnavailable(
+                f"The database has schema {revision!r}, and this version knows up to {HEAD!r}.",
+                remedy="Install the version of vera-orchestrator that wrote it, or set database_url to another one.",
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    return upgrade

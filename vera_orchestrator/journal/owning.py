@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, tuple_, update
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals, storable
@@ -72,17 +72,19 @@ def claim(connection: Connection, owner: int, keys: Collection[int]) -> Sequence
 
 
 def give_up(connection: Connection, rows: Mapping[int, int]) -> int:
-    """Take tasks from their owner, with their slots; return how many."""
+    """Take tasks from their owner, with their slots; return how many. What names the old fence comes too late."""
     count = 0
-    for key, fence in rows.items():
+    for part in chunks(sorted(rows)):
+        named = [(key, rows[key]) for key in part]
         change = (
             update(tasks)
-            .where(tasks.c.key == key, tasks.c.fence == fence, unfinished)
-            .values(owner=None, status=TaskStatus.QUEUED.value)
+            .where(tuple_(tasks.c.key, tasks.c.fence).in_(named), unfinished)
+            .values(owner=None, status=TaskStatus.QUEUED.value, fence=tasks.c.fence + 1)
+            .returning(tasks.c.key)
         )
-        if connection.execute(change).rowcount:
-            release(connection, key)
-            count += 1
+        given_up = connection.execute(change).scalars().all()
+        connection.execute(delete(slots).where(slots.c.task.in_(given_up)))
+        count += len(given_up)
     return count
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -20,6 +20,9 @@ SILENT_SECONDS = 10.0
 """How long the database may leave a transaction or a query without an answer."""
 
 WRITERS_LOCK = 0x7665_7261  # "vera"; an advisory lock belongs to one database
+
+_TOUCH = "vera_touch"
+"""Under which a connection keeps what renews the watchdog's patience."""
 
 _SESSION = {
     # A process that is stopped in the middle of a transaction must not hold up the others.
@@ -72,6 +75,8 @@ class PostgresBackend(Backend):
             hide_parameters=True,
         )
         event.listen(engine, "connect", self._configure)
+        for turn in ("before_cursor_execute", "after_cursor_execute"):
+            event.listen(engine, turn, _touch)
         return engine
 
     def _configure(self, connection: psycopg.Connection[Any], _record: object) -> None:
@@ -93,12 +98,14 @@ class PostgresBackend(Backend):
     def beginning(self, *, alone: bool) -> Sequence[str]:
         """Take the lock of all writers, shared or not; it is the first lock of each transaction."""
         kind = "" if alone else "_shared"
-        return "BEGIN", f"SELECT pg_advisory_xact_lock{kind}({WRITERS_LOCK})"
+        # What is counted or looked up behind the lock has to be what the others wrote before, whatever the default is.
+        return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", f"SELECT pg_advisory_xact_lock{kind}({WRITERS_LOCK})"
 
     def beginning_of_migration(self) -> Sequence[str]:
         """Let it take its time, but not wait long for locks: whatever comes then waits behind it."""
         begin, lock = self.beginning(alone=True)
-        return begin, "SET LOCAL statement_timeout = 0", f"SET LOCAL lock_timeout = {self._patience_ms // 2}", lock
+        endless = [f"SET LOCAL {name} = 0" for name in ("statement_timeout", "idle_in_transaction_session_timeout")]
+        return begin, *endless, f"SET LOCAL lock_timeout = {self._patience_ms // 2}", lock
 
     def script(self, connection: Connection, *statements: str) -> None:
         """Send all of them at once: it is the way there and back that costs."""
@@ -114,11 +121,18 @@ class PostgresBackend(Backend):
         """Return the server's time."""
         return cast(extract("epoch", func.clock_timestamp()), Float)
 
-    def patience(self, connection: Connection) -> AbstractContextManager[None]:
-        """Cut the connection after a while: a server that has become unreachable may never say so."""
+    @contextmanager
+    def patience(self, connection: Connection) -> Generator[None]:
+        """Cut the connection after a while without an answer: a server that has become unreachable may never say so."""
         driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
         assert driver is not None
-        return self._watchdog.watch(driver.fileno())
+        facts = connection.info  # after an error the connection may have none any more
+        with self._watchdog.watch(driver.fileno()) as touch:
+            facts[_TOUCH] = touch
+            try:
+                yield
+            finally:
+                facts.pop(_TOUCH, None)
 
     def is_worth_repeating(self, error: Exception, *, committing: bool = False) -> bool:
         """Whether the connection was found dead, or the transaction fell victim to another."""
@@ -139,6 +153,13 @@ class PostgresBackend(Backend):
         """Return a listener with a connection of its own."""
         _, arguments = self.engine().dialect.create_connect_args(self._url)
         return PostgresListener({**arguments, **_CONNECT}, self._sender, told)
+
+
+def _touch(connection: Connection, *_: object) -> None:
+    """Begin the time for an answer anew: a statement is about to be sent, or was answered."""
+    touch: Callable[[], None] | None = connection.info.get(_TOUCH)
+    if touch is not None:
+        touch()
 
 
 def _code(error: Exception) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,6 +54,8 @@ class PostgresListener:
                 if self.is_listening or not is_known:  # say it once, not at each try
                     logger.warning("news of other processes cannot be heard, they are looked for: %s", error)
                 is_known = True
+            except Exception:  # a fault of ours, or of who is told: who hears nothing more would never know
+                logger.exception("news of other processes could not be told, they are looked for")
             finally:
                 self.is_listening = False
             await asyncio.sleep(AGAIN_SECONDS)
@@ -76,5 +79,6 @@ class PostgresListener:
 
     def _hear(self, payload: str) -> None:
         sender, _, number = payload.partition(" ")
-        if sender != self._sender and number.isdigit():
-            self._told(News(int(number)) & ALL_NEWS)
+        # anybody may notify, and a later version may have more to tell
+        if sender != self._sender and re.fullmatch("[0-9]{1,9}", number):
+            self._told(News(int(number) & ALL_NEWS.value))

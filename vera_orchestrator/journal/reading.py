@@ -162,10 +162,20 @@ def batch_by_key(connection: Connection, key: int) -> BatchRow | None:
     return batch_row(found) if found else None
 
 
+def goes_on() -> ColumnElement[bool]:
+    """Return the condition that a batch of the surrounding statement has an unfinished task."""
+    return select(tasks.c.key).where(tasks.c.batch == batches.c.key, unfinished).exists()
+
+
+def batches_that_go_on(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return those of the ids that batches with unfinished tasks have."""
+    matching = (select(batches.c.id).where(batches.c.id.in_(part), goes_on()) for part in chunks(ids))
+    return {batch_id for query in matching for batch_id in connection.execute(query).scalars()}
+
+
 def forgotten_batches(connection: Connection, limit: int) -> Sequence[BatchRow]:
     """Return batches that have not ended although all of their tasks have, by key."""
-    going_on = select(tasks.c.key).where(tasks.c.batch == batches.c.key, unfinished).exists()
-    found = select(batches).where(batches.c.completed_at.is_(None), ~going_on).order_by(batches.c.key)
+    found = select(batches).where(batches.c.completed_at.is_(None), ~goes_on()).order_by(batches.c.key)
     return [batch_row(row) for row in connection.execute(found.limit(max(0, limit))).mappings()]
 
 

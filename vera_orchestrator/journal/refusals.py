@@ -20,6 +20,13 @@ def duplicate(taken: Collection[str]) -> DuplicateTaskId:
     return DuplicateTaskId(f"There is an unfinished task with the id {names}.", field="id", remedy="Use another id.")
 
 
+def duplicate_batch(batch_id: str) -> DuplicateTaskId:
+    """Return the error for the id of a batch that goes on."""
+    return DuplicateTaskId(
+        f"There is an unfinished batch with the id {batch_id!r}.", field="batch_id", remedy="Use another id."
+    )
+
+
 def conflict(task_id: str) -> IdempotencyConflict:
     """Return the error for an idempotency key that came with another body before."""
     return IdempotencyConflict(
@@ -32,6 +39,14 @@ def conflict(task_id: str) -> IdempotencyConflict:
 def lease_lost(owner: int) -> LeaseLost:
     """Return the error for an owner that was removed: what it took now, nobody would give back."""
     return LeaseLost(f"Owner {owner} has been removed.")
+
+
+def is_of_one(error: DBAPIError) -> bool:
+    """Whether one operation is to blame, though a driver counts it among the failures of the database.
+
+    SQLSTATE 54: a limit of the database is exceeded, say by what one row of an index may hold; 0A: it cannot do this.
+    """
+    return (getattr(error.orig, "sqlstate", None) or "")[:2] in ("54", "0A")
 
 
 def not_storable(error: Exception) -> InvalidValue:

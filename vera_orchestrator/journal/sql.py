@@ -253,9 +253,9 @@ class SQLJournal(Journal):
         """See the port."""
         return await self._read(partial(reading.batch_tasks, key=key))
 
-    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> None:
+    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
         """See the port."""
-        await self._write(partial(upkeep.end_batch, key=key, status=status, at=at), alone=False)
+        return await self._write(partial(upkeep.end_batch, key=key, status=status, at=at), alone=False)
 
     async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:
         """See the port."""

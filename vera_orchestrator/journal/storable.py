@@ -9,6 +9,12 @@ from vera_orchestrator.errors import InvalidValue
 _BITS = {"priority": 16, "position": 32, "retry_count": 32, "fence": 32, "retries": 32, "pid": 32}
 """Of the whole numbers that have less than 64."""
 
+KEY_BYTES = 1_000
+"""Of a text that is looked up by: no index takes one of any length."""
+
+_KEYS = {"id", "batch_id", "idempotency_key", "limit", "worker_id", "worker"}
+"""Names of such texts."""
+
 _FIELDS = {
     "worker": "worker_id",
     "message": "error",
@@ -23,13 +29,31 @@ def check(values: Mapping[str, object]) -> None:
     """Raise InvalidValue, naming the field, unless every text and whole number can be held."""
     for name, value in values.items():
         if isinstance(value, str):
-            fault = fault_of(value)
+            fault = fault_of(value) or (_length_fault(value) if name in _KEYS else None)
         elif isinstance(value, int):
             fault = None if is_whole(value, _BITS.get(name, 64)) else "The number is too large."
         else:
             continue
         if fault is not None:
-            raise InvalidValue(f"The journal cannot hold this: {fault}", field=_FIELDS.get(name, name))
+            raise _refusal(fault, _FIELDS.get(name, name))
+
+
+def check_key(field: str, text: str) -> None:
+    """Raise InvalidValue, naming the field, unless a text can be held and looked up by: an id, a key, a limit."""
+    fault = fault_of(text) or _length_fault(text)
+    if fault is not None:
+        raise _refusal(fault, field)
+
+
+def _refusal(fault: str, field: str) -> InvalidValue:
+    return InvalidValue(f"The journal cannot hold this: {fault}", field=field)
+
+
+def _length_fault(text: str) -> str | None:
+    # a text has at least as many bytes as characters, and encoding each one would cost on the hot path
+    if len(text) <= KEY_BYTES // 4 or len(text.encode()) <= KEY_BYTES:
+        return None
+    return f"The text is longer than {KEY_BYTES:,} bytes."
 
 
 def fault_of(text: str) -> str | None:

@@ -7,14 +7,15 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, delete, select, update
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal import storable
+from vera_orchestrator.journal import reading, storable
 from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.schema import batches, cancellations, finished, results, tasks, unfinished
 
 
-def end_batch(connection: Connection, key: int, status: TaskStatus, at: float) -> None:
-    """Complete a batch."""
-    connection.execute(update(batches).where(batches.c.key == key).values(status=status.value, completed_at=at))
+def end_batch(connection: Connection, key: int, status: TaskStatus, at: float) -> bool:
+    """Complete a batch; False if it is gone or goes on: its tasks may have been put back meanwhile."""
+    change = update(batches).where(batches.c.key == key, ~reading.goes_on())
+    return connection.execute(change.values(status=status.value, completed_at=at)).rowcount == 1
 
 
 def note_flow_run(connection: Connection, key: int, flow_run_id: str) -> None:
@@ -34,6 +35,7 @@ def requeue_failed(connection: Connection, keys: Collection[int]) -> Sequence[in
         "status": TaskStatus.QUEUED.value,
         "retry_count": 0,
         "owner": None,
+        "fence": tasks.c.fence + 1,
         "exhausted": False,
         "started_at": None,
         "completed_at": None,

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 LOOK_SECONDS = 0.5
@@ -23,19 +23,25 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def watch(self, descriptor: int) -> Generator[None]:
+    def watch(self, descriptor: int) -> Generator[Callable[[], None]]:
         """Shut the socket of a file descriptor down if this is not left within the seconds.
 
-        What fails then raises TimeoutError.
+        They begin anew with each call of what is yielded. What fails after the cut raises TimeoutError.
         """
         ticket = object()
+
+        def touch() -> None:
+            with self._lock:
+                if ticket in self._deadlines:
+                    self._deadlines[ticket] = (time.monotonic() + self._seconds, descriptor)
+
         with self._lock:
             self._deadlines[ticket] = (time.monotonic() + self._seconds, descriptor)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="journal-watchdog", daemon=True)
                 self._thread.start()
         try:
-            yield
+            yield touch
         except Exception as error:
             if self._forget(ticket):
                 raise TimeoutError(f"The database has not answered for {self._seconds:g} s.") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from queue import Empty, SimpleQueue
@@ -25,6 +26,9 @@ from vera_orchestrator.journal.transaction import Transaction
 
 GROUP_LIMIT = 2_000
 """Operations that share a transaction at most."""
+
+GROUP_SECONDS = 2.0
+"""After how long a group that is written one by one is cut: its transaction keeps other processes waiting."""
 
 TRIES = 3
 """How often a transaction is begun if it fails before its commit for a reason that may not last."""
@@ -148,8 +152,11 @@ class Writer:
         last = False
         while not last:
             group, last = self._next_group()
-            if group:
-                _resolve(self._write(group))
+            while group:
+                done = self._write(group)
+                _resolve(done)
+                written = {operation for operation, _ in done}
+                group = [operation for operation in group if operation not in written]
         self._disconnect()
 
     def _next_group(self) -> tuple[list[_Operation], bool]:
@@ -167,7 +174,10 @@ class Writer:
         return group, True
 
     def _write(self, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
-        """Return each operation of a group with its outcome; all have failed if the transaction did."""
+        """Return the operations of a group that it got to, at least one, with their outcomes.
+
+        All have failed if the transaction did.
+        """
         alone = any(operation.kind.is_alone(operation.item) for operation in group)
         tries = TRIES
         while True:
@@ -177,7 +187,7 @@ class Writer:
                 connection = self._connection = self._connection or self._engine.connect()
                 with self._backend.patience(connection):
                     transaction = Transaction(connection, self._backend, alone=alone)
-                    done = _do(transaction, group)
+                    done = _do(transaction, group, time.monotonic() + GROUP_SECONDS)
                     committing = True
                     transaction.commit(_news_of(done))
                 return done
@@ -200,11 +210,13 @@ class Writer:
             self._connection = None
 
 
-def _do(transaction: Transaction, group: list[_Operation]) -> list[tuple[_Operation, Any]]:
+def _do(transaction: Transaction, group: list[_Operation], until: float) -> list[tuple[_Operation, Any]]:
     done: list[tuple[_Operation, Any]] = []
     for run in runs_of(group):
-        outcomes = _outcomes(transaction, run[0].kind, [operation.item for operation in run])
-        done += zip(run, outcomes, strict=True)
+        outcomes = _outcomes(transaction, run[0].kind, [operation.item for operation in run], until)
+        done += zip(run, outcomes, strict=False)
+        if time.monotonic() > until:
+            break
     return done
 
 
@@ -216,14 +228,20 @@ def _news_of(done: list[tuple[_Operation, Any]]) -> News:
     return news
 
 
-def _outcomes(transaction: Transaction, kind: Kind[Any, Any], items: list[Any]) -> list[Any]:
+def _outcomes(transaction: Transaction, kind: Kind[Any, Any], items: list[Any], until: float) -> list[Any]:
+    """Return the outcomes of operations of one kind, or of the first of them if it is late by then."""
     if len(items) > 1:
         transaction.mark()
         together = _attempt(lambda: kind.many(transaction.connection, items))
         if together is not None and not isinstance(together, _Failed):
             return list(together)
         transaction.back()
-    return [_single(transaction, kind, item) for item in items]
+    outcomes: list[Any] = []
+    for item in items:
+        outcomes.append(_single(transaction, kind, item))
+        if time.monotonic() > until:
+            break
+    return outcomes
 
 
 def _single(transaction: Transaction, kind: Kind[Any, Any], item: Any) -> Any:
@@ -241,7 +259,8 @@ def _attempt(work: Callable[[], Any]) -> Any:
     except VeraError as error:
         return _Failed(error)
     except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error, (OperationalError, InternalError)):
+        is_of_all = error.connection_invalidated or isinstance(error, (OperationalError, InternalError))
+        if is_of_all and not refusals.is_of_one(error):
             raise
         return _Failed(refusals.not_storable(error))
     except (SQLAlchemyError, UnicodeError, OverflowError) as error:

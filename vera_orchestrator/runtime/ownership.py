@@ -161,7 +161,7 @@ class Ownership:
 
     def _check_seal(self) -> None:
         for other in self._others:
-            if other.seal not in (None, self._seal):
+            if other.lease_left > 0 and other.seal not in (None, self._seal):
                 raise NotConfigured(
                     f"the orchestrator on {other.host} (pid {other.pid}) seals secrets with another key.",
                     field="seal_key",
