@@ -236,7 +236,8 @@ def _check_address(url: str, schemes: str, example: str) -> None:
 
 def _check_account(url: str) -> None:
     """Refuse what would be taken for the host, and shown in errors, although it belongs to the password."""
-    if url.count("@") > 1:
+    is_cut_off = "@" in url and "@" not in url.partition("://")[2].partition("/")[0].partition("?")[0]
+    if url.count("@") > 1 or is_cut_off:
         raise ValueError("what is not a letter or digit in an account or password is to be written as %XX")
 
 
