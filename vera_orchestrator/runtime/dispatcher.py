@@ -20,7 +20,7 @@ from vera_orchestrator.runtime.blocking import BlockedGroups
 from vera_orchestrator.runtime.capacity import Capacity, Seat, Wait
 from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry, Group, run_name
-from vera_orchestrator.runtime.judgement import End, Retry, judge_error, judge_result, worker_failed
+from vera_orchestrator.runtime.judgement import End, Retry, blames_worker, judge_error, judge_result
 from vera_orchestrator.runtime.settlement import Settlement
 from vera_orchestrator.runtime.values import storable
 from vera_orchestrator.scheduling import ReadyQueue
@@ -308,7 +308,7 @@ class Dispatcher:
             self._lost(entry)
             return Outcome(status=TaskStatus.CANCELLED, error=str(error))
         verdict = self._judge(entry, seat, result, error)
-        self._free(entry, seat, worker_failed=self._blames_worker(result, verdict.error))
+        self._free(entry, seat, worker_failed=blames_worker(result, verdict.error))
         if isinstance(verdict, Retry):
             await self._again(entry, verdict)
             return Outcome(status=TaskStatus.FAILED, error=str(verdict.error), again=True)
@@ -344,12 +344,6 @@ class Dispatcher:
             if entry.expired:
                 return End(status=verdict.error.task_status, error=verdict.error, exhausted=True)
         return verdict
-
-    @staticmethod
-    def _blames_worker(result: TaskResult | None, error: VeraError | None) -> bool | None:
-        if result is not None and not result.success and result.retryable is False:
-            return None
-        return worker_failed(error)
 
     async def _again(self, entry: Entry, retry: Retry) -> None:
         task = entry.task

@@ -70,3 +70,10 @@ def worker_failed(error: VeraError | None) -> bool | None:
     if isinstance(error, TaskTimeout | WorkerUnavailable):
         return True
     return True if error.retryable else None
+
+
+def blames_worker(result: TaskResult | None, error: VeraError | None) -> bool | None:
+    """Return the same of an attempt with its result: one that says it is final is the task's own doing."""
+    if result is not None and not result.success and result.retryable is False:
+        return None
+    return worker_failed(error)

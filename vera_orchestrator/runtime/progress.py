@@ -6,26 +6,24 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from vera_orchestrator.engine.base import Engine, Label, Outcome
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import (
-    DependencyFailed,
     JournalUnavailable,
-    NoWorker,
     SubstitutionFailed,
     TaskCancelled,
-    TaskExpired,
     TaskFailed,
     VeraError,
     WorkerUnavailable,
 )
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import Task, TaskResult
-from vera_orchestrator.runtime.batches import Batches, BatchState, batch_status
-from vera_orchestrator.runtime.capacity import Wait, describe
+from vera_orchestrator.runtime.batch_ends import BatchEnds
+from vera_orchestrator.runtime.batches import Batches, BatchState
+from vera_orchestrator.runtime.capacity import Wait
 from vera_orchestrator.runtime.codec import decode_result, to_seconds
 from vera_orchestrator.runtime.dependencies import Dependencies
 from vera_orchestrator.runtime.dispatcher import Dispatcher
@@ -35,21 +33,14 @@ from vera_orchestrator.runtime.hooks import HookCaller
 from vera_orchestrator.runtime.judgement import End
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
+from vera_orchestrator.runtime.reasons import dependency_failed, expired, no_worker_error
 from vera_orchestrator.runtime.values import has_placeholder, own_copy
 from vera_orchestrator.settings import OrchestratorConfig
 
 UNKNOWN_SECONDS = 1.0
-BATCH_END_RETRIES = (0.05, 0.5, 2.0)
 HANDED_OVER_AT_ONCE = 500
 MOST_OWNERS = 40
 """The fence at which a task counts as one that nobody takes; it grows by two each time it changes hands."""
-HINTS = {
-    "llm_inference": "Register an LLM API with register_llm_api, or start Ollama and set ollama_url (VERA_OLLAMA_URL).",
-    "ollama": "Start Ollama and set ollama_url (VERA_OLLAMA_URL).",
-    "background_cognition": "Register a worker with the capability background_cognition.",
-    "docker": "Start Docker and register a Docker worker.",
-    "remote_compute": "Register a node with register_remote_worker.",
-}
 logger = logging.getLogger(__name__)
 
 
@@ -76,6 +67,13 @@ class Progress:
         self._caller = HookCaller()
         self.batches = Batches()
         self.look_elsewhere: Callable[[], None] = _ignore
+        self._batch_ends = BatchEnds(
+            journal=journal,
+            engine=engine,
+            batches=self.batches,
+            live=live,
+            look_elsewhere=lambda: self.look_elsewhere(),
+        )
         self.completed = 0
         self.failed = 0
         self.execution_time_ms = 0.0
@@ -96,7 +94,7 @@ class Progress:
         self._live.add(entry)
         self._references.update(upstream.key for upstream in entry.after)
         if self._limit_waiting(entry):
-            self.end(entry, _expired())
+            self.end(entry, expired())
         elif unmet:
             if any(self._live.get(key) is None for key in unmet):
                 self.look_elsewhere()
@@ -110,9 +108,12 @@ class Progress:
             self.spawn(self._pass_on(entry))
 
     async def _pass_on(self, entry: Entry) -> None:
-        """Hand over a task that came although this process is being drained."""
-        if self._may_be_handed_over(entry):
-            await self._give_up((entry,))
+        """Hand over a task that others shall run; one that cannot be given up now is found again."""
+        try:
+            if self._may_be_handed_over(entry):
+                await self._give_up((entry,))
+        except JournalUnavailable as error:
+            logger.warning("task %s could not be handed over: %s", entry.task.id, error)
 
     def accept_ended(self, entry: Entry, error: VeraError) -> None:
         """Take charge of a committed task only to end it."""
@@ -140,7 +141,7 @@ class Progress:
         return delay <= 0
 
     def _expire(self, entry: Entry) -> None:
-        error = _expired()
+        error = expired()
         if entry in self.dispatcher.active:
             entry.expired = True  # the attempt goes on; there will be no further one
         elif not _is_ending(entry):
@@ -262,7 +263,7 @@ class Progress:
     def _task_of_batch_ended(self, state: BatchState, key: int, task: Task) -> None:
         state.open.discard(key)
         if not state.open:
-            self.spawn(self._end_batch(state))
+            self.spawn(self._batch_ends.end(state))
         elif state.batch.fail_fast and task.status is TaskStatus.FAILED and not state.is_cancelled:
             self.cancel_batch(state, f"task {task.id} of the batch failed")
 
@@ -272,56 +273,8 @@ class Progress:
         entries = [entry for key in sorted(state.open) if (entry := self._live.get(key)) is not None]
         elsewhere = state.open - {entry.key for entry in entries}
         if elsewhere:
-            self.spawn(self._ask_to_cancel(elsewhere, reason))
+            self.spawn(self._batch_ends.ask_to_cancel(elsewhere, reason))
         return self.cancel_all(entries, reason) + len(elsewhere)
-
-    async def _ask_to_cancel(self, keys: Collection[int], reason: str) -> None:
-        for patience in (*BATCH_END_RETRIES, None):
-            try:
-                await self._journal.ask_to_cancel(keys, reason)
-                break
-            except JournalUnavailable as error:
-                if patience is None:
-                    logger.error("%d tasks of a batch could not be cancelled: %s", len(keys), error)
-                    break
-                await asyncio.sleep(patience)
-        self.look_elsewhere()
-
-    async def _end_batch(self, state: BatchState) -> None:
-        for patience in (*BATCH_END_RETRIES, None):
-            status = batch_status(state.tasks.values())
-            try:
-                if not state.open and not await self._journal.batch_ended(state.key, status, time.time()):
-                    await self._reopen(state)
-                if state.open:  # some of its tasks have been put back meanwhile
-                    return
-                break
-            except JournalUnavailable as error:
-                logger.warning("the end of batch %s cannot be written: %s", state.batch.id, error)
-                if patience is None:  # how its tasks ended is in the journal in any case
-                    break
-                await asyncio.sleep(patience)
-        self._close_batch(state, batch_status(state.tasks.values()))
-
-    async def _reopen(self, state: BatchState) -> None:
-        """Wait again for those of a batch's tasks that somebody has put back."""
-        rows = await self._journal.batch_tasks(state.key)
-        again = {row.key for row in rows if not row.status.is_final and row.key in state.tasks}
-        for key in again:
-            state.tasks[key].status, state.tasks[key].result = TaskStatus.QUEUED, None
-            if self._live.get(key) is None:
-                self._live.foreign[key] = state.tasks[key]
-        state.open |= again
-        self.look_elsewhere()
-
-    def _close_batch(self, state: BatchState, status: TaskStatus) -> None:
-        state.batch.status = status
-        self.batches.drop(state)
-        failures = [task for task in state.tasks.values() if task.status is TaskStatus.FAILED]
-        error = f"{len(failures)} of {len(state.tasks)} tasks failed" if failures else None
-        self._engine.close_batch(state.key, Outcome(status=status, error=error))
-        if not state.done.done():
-            state.done.set_result(None)
 
     def lost(self, entry: Entry) -> None:
         """Let go of a task that another owner has taken over; who waits for it goes on waiting."""
@@ -393,10 +346,7 @@ class Progress:
         if not self._may_be_handed_over(entry):  # cancelled, or handed over, meanwhile
             return
         if elsewhere and entry.fence < MOST_OWNERS:
-            try:
-                await self._give_up((entry,))
-            except JournalUnavailable as error:
-                logger.warning("task %s could not be handed over: %s", entry.task.id, error)
+            await self._pass_on(entry)
             return
         if wait.unreachable:
             self.end(entry, WorkerUnavailable(f"{wait.reason}.", remedy="See the status of the workers."))
@@ -434,19 +384,6 @@ def label_of(entry: Entry) -> Label:
     return Label(type=str(entry.task.type), name=run_name(entry.task), key=entry.key, batch=entry.batch)
 
 
-def dependency_failed(task: Task) -> DependencyFailed:
-    """Return the error for what depends on a task that did not succeed; down a chain it names the first cause."""
-    if task.result is not None and task.result.error_type == DependencyFailed.__name__ and task.status_reason:
-        return DependencyFailed(task.status_reason)
-    return DependencyFailed(f"its dependency {task.id} {task.status}: {task.status_reason}")
-
-
-def _expired() -> TaskExpired:
-    return TaskExpired(
-        "the task waited longer than it may.", remedy="Raise max_wait_seconds or expires_at, or add workers."
-    )
-
-
 def _is_ending(entry: Entry) -> bool:
     """Whether a task that does not run has ended or is about to."""
     return entry.final or entry.cancelled_by is not None
@@ -454,13 +391,6 @@ def _is_ending(entry: Entry) -> bool:
 
 def _ignore() -> None:
     """Be told and do nothing."""
-
-
-def no_worker_error(entry: Entry) -> NoWorker:
-    """Return the error that says what is missing and how to get it."""
-    hints = [HINTS[name] for name in sorted(entry.group.capabilities) if name in HINTS]
-    remedy = hints[0] if hints else "Register a worker that has it with worker_registry.register."
-    return NoWorker(f"no worker can run this {entry.task.type}: {describe(entry.group)}.", remedy=remedy)
 
 
 def results_of(tasks: Iterable[Task]) -> list[TaskResult]:

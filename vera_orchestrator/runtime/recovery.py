@@ -19,7 +19,8 @@ from vera_orchestrator.runtime.codec import decode_task, legible_task, to_dateti
 from vera_orchestrator.runtime.entry import Entry, Group, Upstream, group_of
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
-from vera_orchestrator.runtime.progress import Progress, dependency_failed, no_worker_error
+from vera_orchestrator.runtime.progress import Progress
+from vera_orchestrator.runtime.reasons import dependency_failed, no_worker_error
 from vera_orchestrator.runtime.submission import decode_options, plan_of
 from vera_orchestrator.settings import OrchestratorConfig
 
