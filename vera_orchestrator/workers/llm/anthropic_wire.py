@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from vera_orchestrator.errors import InvalidPayload
 from vera_orchestrator.usage import Usage
@@ -24,6 +24,7 @@ from vera_orchestrator.workers.llm.conversation import (
     ToolMode,
 )
 from vera_orchestrator.workers.llm.forms import FinishReason, LLMCall, system_parts
+from vera_orchestrator.workers.llm.wire import Lenient
 
 DEFAULT_MAX_TOKENS = 4096  # the protocol wants a number
 FINISH = {
@@ -35,12 +36,6 @@ FINISH = {
     "refusal": FinishReason.CONTENT_FILTER,
 }
 MODES = {ToolMode.AUTO: "auto", ToolMode.NONE: "none", ToolMode.REQUIRED: "any"}
-
-
-class Lenient(BaseModel):
-    """A part of an answer; read from JSON, or from what the client made of it."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 class Block(Lenient):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from vera_orchestrator.usage import Usage
@@ -28,6 +28,7 @@ from vera_orchestrator.workers.llm.conversation import (
     new_call_id,
 )
 from vera_orchestrator.workers.llm.forms import EmbeddingCall, FinishReason, LLMCall, system_parts
+from vera_orchestrator.workers.llm.wire import Lenient
 
 FINISH = {
     "STOP": FinishReason.STOP,
@@ -40,15 +41,13 @@ FINISH = {
 MODES = {ToolMode.AUTO: "AUTO", ToolMode.NONE: "NONE", ToolMode.REQUIRED: "ANY"}
 
 
-class Lenient(BaseModel):
-    """A part of an answer; read from JSON, or from what the client made of it."""
+class LenientCamel(Lenient):
+    """The same with Gemini's names of fields."""
 
-    model_config = ConfigDict(
-        from_attributes=True, alias_generator=to_camel, populate_by_name=True, val_json_bytes="base64"
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, val_json_bytes="base64")
 
 
-class Function(Lenient):
+class Function(LenientCamel):
     """A function that is called."""
 
     id: str | None = None
@@ -56,7 +55,7 @@ class Function(Lenient):
     args: dict[str, Any] | None = None
 
 
-class AnswerPart(Lenient):
+class AnswerPart(LenientCamel):
     """A part of an answer; thoughts are not part of the text."""
 
     text: str | None = None
@@ -65,26 +64,26 @@ class AnswerPart(Lenient):
     thought_signature: bytes | None = None
 
 
-class Content(Lenient):
+class Content(LenientCamel):
     """What is said."""
 
     parts: list[AnswerPart] | None = None
 
 
-class Candidate(Lenient):
+class Candidate(LenientCamel):
     """One alternative."""
 
     content: Content | None = None
     finish_reason: str | None = None
 
 
-class Feedback(Lenient):
+class Feedback(LenientCamel):
     """What the provider says of a prompt that it does not answer."""
 
     block_reason: str | None = None
 
 
-class Counts(Lenient):
+class Counts(LenientCamel):
     """Tokens, as the provider counts them: those of a cache in the prompt, thoughts beside the candidates."""
 
     prompt_token_count: int | None = None
@@ -106,7 +105,7 @@ class Counts(Lenient):
         )
 
 
-class Generated(Lenient):
+class Generated(LenientCamel):
     """The part of an answer, or of a piece of one, that is used."""
 
     candidates: list[Candidate] | None = None
@@ -134,13 +133,13 @@ class Generated(Lenient):
         return not self.candidates and self.finish is not None
 
 
-class Vector(Lenient):
+class Vector(LenientCamel):
     """A vector."""
 
     values: list[float]
 
 
-class Vectors(Lenient):
+class Vectors(LenientCamel):
     """Embeddings, in the order of their texts."""
 
     embeddings: list[Vector] = Field(default_factory=list[Vector])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from vera_orchestrator.usage import Usage
 from vera_orchestrator.workers.llm.calls import with_system
@@ -24,6 +24,7 @@ from vera_orchestrator.workers.llm.conversation import (
 )
 from vera_orchestrator.workers.llm.forms import EmbeddingCall, FinishReason, LLMCall
 from vera_orchestrator.workers.llm.messages import arguments_of
+from vera_orchestrator.workers.llm.wire import Lenient
 
 FINISH = {
     "stop": FinishReason.STOP,
@@ -32,12 +33,6 @@ FINISH = {
     "function_call": FinishReason.TOOL_CALLS,
     "content_filter": FinishReason.CONTENT_FILTER,
 }
-
-
-class Lenient(BaseModel):
-    """A part of an answer; read from JSON, or from what the client made of it."""
-
-    model_config = ConfigDict(from_attributes=True)
 
 
 class Function(Lenient):
