@@ -27,6 +27,7 @@ from vera_orchestrator.journal.base import (
 )
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.hot import ended_item
+from vera_orchestrator.journal.memory_slots import SlotTable
 from vera_orchestrator.journal.memory_tasks import TaskTable, afresh, matches, newest
 from vera_orchestrator.journal.rows import batch_values, task_values
 
@@ -44,7 +45,7 @@ class MemoryJournal(Journal):
         self._leases: dict[int, float] = {}
         self._cancellations: dict[int, str] = {}
         self._workers: dict[int, tuple[WorkerRow, ...]] = {}
-        self._slots: dict[int, tuple[int, set[str]]] = {}  # {task key: (owner, names)}
+        self._slots = SlotTable()
         self._last_owner = 0
 
     # life of the store
@@ -119,7 +120,7 @@ class MemoryJournal(Journal):
         self._check_open()
         self._owners.pop(owner, None)
         self._workers.pop(owner, None)
-        self._slots = {key: held for key, held in self._slots.items() if held[0] != owner}
+        self._slots.release_owner(owner)
         left = [row for row in self._tasks.unfinished() if row.owner == owner]
         for row in left:
             self._tasks.put(replace(row, owner=None, fence=row.fence + 1))
@@ -178,7 +179,7 @@ class MemoryJournal(Journal):
     def _change(self, key: int, fence: int, change: Callable[[TaskRow], TaskRow], *, releases: bool) -> bool:
         done = self._tasks.change(key, fence, change)
         if done and releases:
-            self._slots.pop(key, None)
+            self._slots.release(key)
         return done
 
     def started(self, key: int, fence: int, *, at: float, worker_id: str) -> Awaitable[bool]:
@@ -285,18 +286,12 @@ class MemoryJournal(Journal):
         for name in limits:
             storable.check({"limit": name})
         self._check_owner(owner)
-        _, held = self._slots.get(key, (owner, set[str]()))
-        used = Counter(name for _, names in self._slots.values() for name in names)
-        wanted = [name for name in limits if name not in held]
-        full = [name for name in wanted if used[name] >= limits[name]]
-        if wanted and not full:
-            self._slots[key] = (owner, held | set(wanted))
-        return full
+        return self._slots.acquire(owner, key, limits)
 
     async def release(self, key: int) -> None:
         """See the port."""
         self._check_open()
-        self._slots.pop(key, None)
+        self._slots.release(key)
 
     # batches
 
