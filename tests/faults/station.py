@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from tests.faults.plan import FaultKind
 from tests.faults.proxy import Proxy
 from tests.services.ports import free_port
 from tests.services.postgres import PostgresCluster
+
+Act = tuple[Callable[[str], Awaitable[None]], Callable[[str], Awaitable[None]]]
+"""How a fault begins and how it is mended, given the name of its target."""
 
 
 class Station(ABC):
@@ -26,25 +31,10 @@ class Station(ABC):
     def port(self) -> int | None:
         """The port it listens at; None if it is a file."""
 
+    @property
     @abstractmethod
-    async def stop(self) -> None:
-        """End all sessions and the database."""
-
-    @abstractmethod
-    async def kill(self) -> None:
-        """Kill the database."""
-
-    @abstractmethod
-    async def start(self) -> None:
-        """Start it again; nothing if it runs."""
-
-    @abstractmethod
-    async def lock(self) -> None:
-        """Keep everybody from writing."""
-
-    @abstractmethod
-    async def unlock(self) -> None:
-        """Let them write again; nothing if they can."""
+    def acts(self) -> Mapping[FaultKind, Act]:
+        """What can be done to this kind of database."""
 
 
 class SQLiteStation(Station):
@@ -64,20 +54,17 @@ class SQLiteStation(Station):
     def port(self) -> int | None:
         return None
 
-    async def stop(self) -> None:
-        raise NotImplementedError("a file cannot be stopped")
+    @property
+    def acts(self) -> Mapping[FaultKind, Act]:
+        return {FaultKind.LOCK: (self._lock, self._unlock)}
 
-    async def kill(self) -> None:
-        raise NotImplementedError("a file cannot be killed")
-
-    async def start(self) -> None:
-        """There is nothing to start."""
-
-    async def lock(self) -> None:
+    async def _lock(self, _: str) -> None:
+        """Keep everybody from writing."""
         self._locking = sqlite3.connect(self._path, isolation_level=None, timeout=10)
         self._locking.execute("BEGIN IMMEDIATE")
 
-    async def unlock(self) -> None:
+    async def _unlock(self, _: str) -> None:
+        """Let them write again; nothing if they can."""
         if self._locking is not None:
             self._locking.close()
             self._locking = None
@@ -99,20 +86,23 @@ class PostgreSQLStation(Station):
     def port(self) -> int | None:
         return self._port
 
-    async def stop(self) -> None:
+    @property
+    def acts(self) -> Mapping[FaultKind, Act]:
+        return {
+            FaultKind.DATABASE_STOP: (self._stop, self._start),
+            FaultKind.DATABASE_KILL: (self._kill, self._start),
+        }
+
+    async def _stop(self, _: str) -> None:
+        """End all sessions and the database."""
         await asyncio.to_thread(self._cluster.stop, "immediate")
 
-    async def kill(self) -> None:
+    async def _kill(self, _: str) -> None:
         await asyncio.to_thread(self._cluster.kill)
 
-    async def start(self) -> None:
+    async def _start(self, _: str) -> None:
+        """Start it again; nothing if it runs."""
         await asyncio.to_thread(self._cluster.start)
-
-    async def lock(self) -> None:
-        raise NotImplementedError("there is no file to lock")
-
-    async def unlock(self) -> None:
-        """There is nothing to unlock."""
 
 
 def new_cluster(folder: Path) -> tuple[PostgresCluster, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.faults.prefect import kill_server
 from tests.faults.program import Arguments
 from tests.faults.proxy import Proxy
 from tests.faults.record import EventKind, Record
-from tests.faults.station import Station
+from tests.faults.station import Act, Station
 
 QUIET_SECONDS = 60.0
 LOOK_SECONDS = 0.1
@@ -57,7 +57,8 @@ class World:
         self._proxies: dict[str, Proxy] = {}
         self._busy = {target: asyncio.Lock() for target in (DATABASE, *plan.orchestrators)}
         self._beginning = 0.0
-        self._acts: Mapping[FaultKind, tuple[Callable[[str], Awaitable[None]], Callable[[str], Awaitable[None]]]] = {
+        self._acts: Mapping[FaultKind, Act] = {
+            **station.acts,
             FaultKind.KILL: (lambda name: self._members[name].kill(), self._start_again),
             FaultKind.UPGRADE: (self._stop, self._start_again),
             FaultKind.PAUSE: (self._pause, self._wake),
@@ -65,9 +66,6 @@ class World:
             FaultKind.HANG: (self._hang, self._mend),
             FaultKind.DEAF: (self._deafen, self._mend),
             FaultKind.CUT: (lambda name: self._proxies[name].cut(), self._mend),
-            FaultKind.DATABASE_STOP: (lambda _: station.stop(), lambda _: station.start()),
-            FaultKind.DATABASE_KILL: (lambda _: station.kill(), lambda _: station.start()),
-            FaultKind.LOCK: (lambda _: station.lock(), lambda _: station.unlock()),
             FaultKind.PREFECT_KILL: (self._kill_prefect, self._nothing),
         }
         self._slow_stops: list[str] = []
