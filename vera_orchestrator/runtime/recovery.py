@@ -20,7 +20,7 @@ from vera_orchestrator.runtime.entry import Entry, Group, Upstream, group_of
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
-from vera_orchestrator.runtime.reasons import dependency_failed, no_worker_error
+from vera_orchestrator.runtime.reasons import dependency_failed
 from vera_orchestrator.runtime.submission import decode_options, plan_of
 from vera_orchestrator.settings import OrchestratorConfig
 
@@ -265,7 +265,7 @@ class Recovery:
             entered=max(row.submitted_at, to_seconds(task.scheduled_at) if task.scheduled_at else 0.0),
             batch=row.batch,
             after=read.after,
-            adopted_at=time.monotonic(),
+            adopted_at=self._unfit_since.get(row.key, time.monotonic()),
         )
         if error is not None:
             self._progress.accept_ended(entry, error)
@@ -322,8 +322,6 @@ class Recovery:
             self._progress.accept_ended(entry, DependencyFailed(doom))
         elif entry.task.retry_count > entry.task.max_retries:  # also if who counted that attempt has died since
             self._progress.accept_ended(entry, _interrupted(entry))
-        elif not unmet and not self._capacity.fitting(entry.group, time.monotonic()):
-            self._progress.accept_ended(entry, no_worker_error(entry))
         else:
             self._progress.accept(entry, unmet=unmet, due_at=row.due_at)
 
