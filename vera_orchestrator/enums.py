@@ -53,7 +53,18 @@ class ChunkKind(StrEnum):
     """What a chunk of a stream holds."""
 
     TEXT = "text"
+    TOOL_CALL = "tool_call"
+    USAGE = "usage"
     END = "end"
+
+
+class RoutingStrategy(StrEnum):
+    """What decides between workers that could all run a task."""
+
+    COST = "cost"
+    LATENCY = "latency"
+    LOAD = "load"
+    ROUND_ROBIN = "round_robin"
 
 
 class WorkerStatus(StrEnum):

@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Any, cast
 from uuid import UUID
 
-from vera_orchestrator.enums import ChunkKind, TaskPriority, TaskStatus, TaskType, WorkerCapability
+from vera_orchestrator.enums import ChunkKind, RoutingStrategy, TaskPriority, TaskStatus, TaskType, WorkerCapability
 from vera_orchestrator.errors import InvalidValue
 
 Hook = Callable[..., Any]
@@ -35,7 +35,8 @@ class TaskRequirements:
     """What a worker must offer to run a task.
 
     `worker_capabilities` takes wire values or enum members and holds wire values. `worker_id` pins the task to one
-    worker. `memory_mb` is in MiB, `max_runtime_seconds` bounds one attempt.
+    worker. `memory_mb` is in MiB, `max_runtime_seconds` bounds one attempt. `routing` says what decides between fitting
+    workers (None: as the settings say).
     """
 
     cpu_cores: float | None = None
@@ -45,9 +46,12 @@ class TaskRequirements:
     worker_capabilities: list[str] = field(default_factory=list[str])
     max_runtime_seconds: float | None = None
     worker_id: str | None = None
+    routing: RoutingStrategy | None = None
 
     def __post_init__(self) -> None:
-        """Turn enum members into wire values."""
+        """Turn enum members into wire values, and the name of a strategy into a member."""
+        if self.routing is not None:
+            object.__setattr__(self, "routing", routing_strategy(self.routing))
         given = cast("object", self.worker_capabilities)
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise InvalidValue(
@@ -96,10 +100,16 @@ class TaskResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamChunk:
-    """A piece of a streamed result: a text, or with the kind END the whole result."""
+    """A piece of a streamed result.
+
+    TEXT has the next piece of the text, TOOL_CALL one whole call as the result's metrics show it, USAGE the tokens used
+    so far by kind (a later one replaces an earlier one), and END, always the last, the whole result.
+    """
 
     kind: ChunkKind
     text: str = ""
+    tool_call: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
     result: TaskResult | None = None
 
 
@@ -109,8 +119,9 @@ class Task:
 
     `depends_on` names tasks of the same batch that must succeed first; `depends_on_any` names tasks that must only have
     ended. `timeout_seconds` bounds one attempt (None: the configuration's); `max_wait_seconds` and `expires_at` bound
-    the waiting. `fairness_key` says whose turn a task takes; of the tasks with one `concurrency_key` only one runs at a
-    time. A task with `store=False` leaves neither payload nor result in the journal once it has ended.
+    the waiting. `budget` names one of the settings' `llm_budgets`. `fairness_key` says whose turn a task takes; of the
+    tasks with one `concurrency_key` only one runs at a time. A task with `store=False` leaves neither payload nor result
+    in the journal once it has ended.
     """
 
     id: str = field(default_factory=new_id)
@@ -141,6 +152,7 @@ class Task:
     expires_at: datetime | None = None
     fairness_key: str | None = None
     concurrency_key: str | None = None
+    budget: str | None = None
     store: bool = True
     batch_id: str | None = None
     status_reason: str | None = None
@@ -281,6 +293,18 @@ def task_priority(value: object) -> TaskPriority:
     except (KeyError, ValueError):
         raise InvalidValue(
             f"{value!r} is not a priority.", field="priority", remedy=f"Use one of {names(TaskPriority)}."
+        ) from None
+
+
+def routing_strategy(value: object) -> RoutingStrategy:
+    """Return the member for a wire value; raises InvalidValue."""
+    try:
+        return RoutingStrategy(value)
+    except ValueError:
+        raise InvalidValue(
+            f"{value!r} is not a strategy.",
+            field="requirements.routing",
+            remedy=f"Use one of {', '.join(RoutingStrategy)}.",
         ) from None
 
 

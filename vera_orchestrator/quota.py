@@ -124,10 +124,15 @@ class Fits:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitUntil:
-    """The call can go at `time` (microseconds since 1970), unless others come first, and not before."""
+    """The call can go at `time` (microseconds since 1970), unless others come first, and not before.
+
+    `scope` is what has no room; with `any_size` it has none for a smaller call either.
+    """
 
     time: int
     reason: str
+    scope: str = ""
+    any_size: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +156,12 @@ class Lack:
         time, limit = self.limit.counted_until(last_at, slack), self.limit
         clock = moment(time).astimezone(limit.zone).isoformat(sep=" ", timespec="seconds")
         used = f"{limit.shown(self.used)} of {limit} used or reserved"
-        return WaitUntil(time=time, reason=f"{self.scope}: {used}; there is room at {clock}")
+        return WaitUntil(
+            time=time,
+            reason=f"{self.scope}: {used}; there is room at {clock}",
+            scope=self.scope,
+            any_size=limit.measure is Measure.REQUESTS,
+        )
 
 
 def reserve(scopes: Sequence[Scope], now: int, amounts: Amounts, *, slack: int = 0) -> Fits | WaitUntil | Never:

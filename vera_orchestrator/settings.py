@@ -10,13 +10,20 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vera_orchestrator.enums import RoutingStrategy
 from vera_orchestrator.errors import InvalidValue
+from vera_orchestrator.models import APIQuota
+from vera_orchestrator.pricing import ModelPrice
+from vera_orchestrator.windows import zone_named
+
+_UNLIMITED: dict[str, Any] = {"requests_per_minute": None, "requests_per_hour": None, "requests_per_day": None}
+NO_LIMITS = APIQuota(**_UNLIMITED)
 
 
 class PrefectMode(StrEnum):
@@ -106,6 +113,44 @@ class OrchestratorConfig(BaseSettings):
         None, description="Ollama's model where a task names none; none, or not installed: the first that can chat."
     )
 
+    ollama_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Addresses of further Ollama servers, each a worker of its own."
+    )
+    ollama_pull: bool = Field(False, description="Let Ollama download a model that a task names and that it lacks.")
+    llm_keys_from_environment: bool = Field(
+        True, description="Make workers of the keys in OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and the like."
+    )
+    llm_output_tokens: int = Field(
+        4_096, ge=1, description="Tokens that an answer may have, where limits hold and the task has no max_tokens."
+    )
+    llm_prices: dict[str, ModelPrice] = Field(
+        default_factory=dict[str, ModelPrice],
+        description='USD per million tokens by model, {"my-model": {"input": 0.5, "output": 1}}, in place of the'
+        " published prices; 0 for what is free.",
+    )
+    llm_model_classes: dict[str, list[str]] = Field(
+        default_factory=dict[str, list[str]],
+        description='Names for chains of models, the first choice first: {"fast": ["gpt-5.4-mini", "ollama/llama3.2"]}.'
+        " An entry is a model, kind/model or worker-id/model.",
+    )
+    llm_limits: APIQuota = Field(NO_LIMITS, description="Limits on what all language models together use.")
+    llm_provider_limits: dict[str, APIQuota] = Field(
+        default_factory=dict[str, APIQuota], description='Limits by provider: {"openai": {"cost_limit_per_day": 5}}.'
+    )
+    llm_budgets: dict[str, APIQuota] = Field(
+        default_factory=dict[str, APIQuota], description="Named limits, which hold for the tasks that name them."
+    )
+    llm_time_zone: str = Field("UTC", description="Time zone (IANA) of the days that limits per day are for.")
+    llm_slack_seconds: float = Field(
+        1, ge=0, description="Seconds that a request may take to the provider's door, which keeps other windows."
+    )
+    llm_cache_seconds: float = Field(
+        86_400, gt=0, description="Seconds that an answer is kept for tasks that ask for cached ones."
+    )
+    routing: RoutingStrategy = Field(
+        RoutingStrategy.COST, description="What decides between fitting workers: cost, latency, load or round_robin."
+    )
+
     # Prefect
     prefect: PrefectMode = Field(
         PrefectMode.AUTO,
@@ -176,7 +221,24 @@ class OrchestratorConfig(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
 
-    @field_validator("http_allow", mode="before")
+    @field_validator("llm_provider_limits", "llm_budgets", "llm_limits", mode="before")
+    @classmethod
+    def _only_given_limits(cls, value: object, info: ValidationInfo) -> object:
+        """Leave what is not given unlimited: the usual numbers are those of one key of a provider."""
+        if not isinstance(value, dict):
+            return value
+        given = cast("dict[str, Any]", value)
+        if info.field_name == "llm_limits":
+            return {**_UNLIMITED, **given}
+        return {name: {**_UNLIMITED, **quota} if isinstance(quota, Mapping) else quota for name, quota in given.items()}
+
+    @field_validator("llm_time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        zone_named(name)
+        return name
+
+    @field_validator("http_allow", "ollama_hosts", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -28,6 +28,7 @@ _PLAIN_FIELDS: dict[str, Any] = {
     "max_wait_seconds": None,
     "fairness_key": None,
     "concurrency_key": None,
+    "budget": None,
     "idempotency_key": None,
 }
 _TIME_FIELDS = ("scheduled_at", "expires_at")

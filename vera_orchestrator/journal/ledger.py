@@ -1,0 +1,101 @@
+"""The record of requests, tokens and money, as a port.
+
+Times are microseconds since 1970 by the store's own clock, money is in nano-dollars. A reservation belongs to an owner;
+when that is removed, what it had open stays as an estimate.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from vera_orchestrator.metering import Spent
+from vera_orchestrator.quota import Fits, Limits, Never, Rate, WaitUntil
+from vera_orchestrator.reservation import Amounts
+from vera_orchestrator.usage import Usage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Booking:
+    """What one attempt asks for.
+
+    `key` names the attempt and is never used again. The amounts are added to every scope, whether it has limits or not,
+    and one token is taken of every rate.
+    """
+
+    key: str
+    task: int
+    owner: int
+    worker_id: str
+    provider: str
+    model: str
+    amounts: Amounts
+    scopes: Mapping[str, Limits]
+    rates: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Total:
+    """What a scope has used, reserved amounts included; `last_at` is the time of its last reservation."""
+
+    amounts: Amounts
+    last_at: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """One attempt as the ledger keeps it; `usage` is None as long as nobody has reported it."""
+
+    key: str
+    at: int
+    task: int
+    worker_id: str
+    provider: str
+    model: str
+    amounts: Amounts
+    state: str
+    usage: Usage | None = None
+
+
+class Ledger(ABC):
+    """The port. Every method raises JournalUnavailable when the store cannot be reached."""
+
+    @abstractmethod
+    async def reserve(self, booking: Booking, *, slack: int = 0) -> Fits | WaitUntil | Never:
+        """Reserve in all scopes and take a token of every rate, or do neither; decided and written at once.
+
+        The same booking again, after an answer that was lost, is granted without being counted twice. Raises LeaseLost
+        if the owner was removed.
+        """
+
+    @abstractmethod
+    def settle(self, key: str, spent: Spent | None) -> Awaitable[bool]:
+        """Replace what was reserved by what was used, at the time of the reservation; see `reservation.settle`.
+
+        An estimate may be settled again; False, and no change, for what is settled or was never reserved.
+        """
+
+    @abstractmethod
+    async def totals(self, scopes: Collection[str], since: int) -> Mapping[str, Total]:
+        """Return what scopes have used since a time; those that have used nothing are left out."""
+
+    @abstractmethod
+    def totals_now(self, scopes: Collection[str], since: int) -> Mapping[str, Total]:
+        """Return the same to a synchronous caller; blocks for a moment."""
+
+    @abstractmethod
+    async def kept(self, task: int) -> list[Kept]:
+        """Return the attempts of a task, in order of their time."""
+
+    @abstractmethod
+    async def answer(self, key: str, *, since: float) -> str | None:
+        """Return the answer that was kept under a key at or after a time (seconds since 1970)."""
+
+    @abstractmethod
+    async def keep_answer(self, key: str, text: str, *, at: float) -> None:
+        """Keep an answer under a key, in place of an earlier one."""
+
+    @abstractmethod
+    async def prune(self, *, before: int, answers_before: float, limit: int) -> int:
+        """Delete up to `limit` rows of uses, sums and answers older than a time; return how many were deleted."""
