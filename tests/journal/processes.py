@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -18,7 +19,12 @@ from tests.conformance.journal_rows import ending, join, task
 from vera_orchestrator.errors import DuplicateTaskId
 from vera_orchestrator.journal.base import BatchRow, Journal, first_key
 from vera_orchestrator.journal.factory import make_journal
+from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.journal.sql import SQLJournal
+from vera_orchestrator.metering import Spent
+from vera_orchestrator.quota import Fits, Limits
+from vera_orchestrator.reservation import Amounts
+from vera_orchestrator.usage import Usage
 
 DONE = "done"
 WRITTEN = 500
@@ -66,6 +72,30 @@ async def take_slots(journal: Journal, number: int) -> None:
     for key in range(first_key(number), first_key(number) + 40):
         if not await journal.acquire(owner, key, {"limit": 5}):
             say(key)
+
+
+async def book(journal: Journal, number: int) -> None:
+    """Reserve for a hundred attempts at once, of which twenty fit; settle half of them, and say those that fit."""
+    owner = await join(journal, pid=number)
+    limits = Limits(requests_per_hour=20)
+
+    async def one(place: int) -> None:
+        booking = Booking(
+            key=f"{number}-{place}",
+            task=place,
+            owner=owner,
+            worker_id="w",
+            provider="p",
+            model="m",
+            amounts=Amounts(tokens=10),
+            scopes={"key": limits, f"budget-{number}": limits},
+        )
+        if isinstance(await journal.ledger.reserve(booking), Fits):
+            say(place)
+            if place % 2:
+                await journal.ledger.settle(booking.key, Spent(usage=Usage(input=3), cost=Decimal(0)))
+
+    await asyncio.gather(*(one(place) for place in range(100)))
 
 
 async def use_keys(journal: Journal, number: int) -> None:
@@ -154,6 +184,7 @@ _ALL: tuple[Program, ...] = (
     write_on,
     only_open,
     take_slots,
+    book,
     use_keys,
     use_ids,
     use_batch_ids,

@@ -15,6 +15,7 @@ from tests.journal.crew import Crew, Member
 from tests.journal.processes import (
     SHARED,
     WRITTEN,
+    book,
     claim,
     only_open,
     stop_inside,
@@ -29,6 +30,7 @@ from tests.journal.processes import (
 from tests.support import soon
 from vera_orchestrator.journal.base import HistoryQuery, Journal, first_key
 from vera_orchestrator.journal.factory import make_journal
+from vera_orchestrator.reservation import Amounts
 
 pytestmark = pytest.mark.flaky(reruns=0)  # a promise that is broken once is broken
 
@@ -103,6 +105,15 @@ def test_processes_together_do_not_pass_a_limit(url: str, crew: Crew) -> None:
     said = crew.run(take_slots, url, 1, 2)
 
     assert sum(len(keys) for keys in said) == 5
+
+
+async def test_processes_together_do_not_pass_a_limit_of_the_ledger(url: str, crew: Crew, journal: Journal) -> None:
+    said = crew.run(book, url, 1, 2)
+
+    fitted = [place for places in said for place in places]
+    assert len(fitted) == 20
+    total = (await journal.ledger.totals(["key"], 0))["key"].amounts
+    assert total == Amounts(requests=20, tokens=sum(3 if place % 2 else 10 for place in fitted))
 
 
 async def test_an_idempotency_key_makes_one_row_in_whatever_process(url: str, crew: Crew, journal: Journal) -> None:

@@ -17,11 +17,15 @@ from tests.support import soon
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.backend import Backend
 from vera_orchestrator.journal.base import Journal, first_key
+from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.journal.migrate import MIGRATIONS, bring_up_to_date
 from vera_orchestrator.journal.postgres import PostgresBackend
 from vera_orchestrator.journal.schema import HEAD, metadata
 from vera_orchestrator.journal.sql import SQLJournal
 from vera_orchestrator.journal.sqlite import SQLiteBackend
+from vera_orchestrator.metering import REFUSED
+from vera_orchestrator.quota import Fits, Limits, Rate
+from vera_orchestrator.reservation import Amounts
 
 NEXT = f"""\"\"\"What a later version could add.\"\"\"
 
@@ -64,6 +68,20 @@ def migrate(backend: Backend, folder: Path) -> None:
         engine.dispose()
 
 
+def booking(key: str, owner: int) -> Booking:
+    return Booking(
+        key=key,
+        task=1,
+        owner=owner,
+        worker_id="w",
+        provider="p",
+        model="m",
+        amounts=Amounts(),
+        scopes={"key": Limits(requests_per_day=1_000)},
+        rates={"key": Rate(per_second=1_000, burst=1_000)},
+    )
+
+
 async def live(journal: Journal, owner: int, first: int) -> None:
     """Use every kind of statement, several times, as a database remembers plans of those that come often."""
     for key in range(first, first + 20, 2):
@@ -80,6 +98,8 @@ async def live(journal: Journal, owner: int, first: int) -> None:
         assert (await row(journal, key + 1)).result == LARGE
         assert len(await journal.batch_tasks(key)) == 1
         assert await journal.renew(owner, 100.0)
+        assert isinstance(await journal.ledger.reserve(booking(f"{key}", owner)), Fits)
+        assert await journal.ledger.settle(f"{key}", REFUSED)
 
 
 async def test_the_older_version_goes_on_while_the_newer_one_changes_the_schema(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.journal.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +201,7 @@ class Journal(ABC):
         """Remove an owner with its workers and slots, and give up its unfinished tasks; return how many.
 
         They keep their status, so that who claims them sees which were running. Their fence grows: what the owner still
-        writes about them changes nothing.
+        writes about them changes nothing. What it had reserved in the ledger stays, as an estimate.
         """
 
     @abstractmethod
@@ -330,6 +331,13 @@ class Journal(ABC):
     @abstractmethod
     async def counts(self) -> Counts:
         """Count all rows by status."""
+
+    # use
+
+    @property
+    @abstractmethod
+    def ledger(self) -> Ledger:
+        """The record of requests, tokens and money; it is open as long as the journal is."""
 
     # upkeep
 

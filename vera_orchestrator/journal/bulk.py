@@ -32,7 +32,10 @@ def bulk_text(compiled: Any, dialect: Dialect) -> str | None:
     filled = "".join(part + f"given.{column}" for part, column in zip(parts, columns, strict=False)) + parts[-1]
     if compiled.isinsert:
         head, _, values = filled.partition(" VALUES (")
-        return f"{head} SELECT {values.removesuffix(')')} FROM {source}" if values else None
+        values, conflict, action = values.partition(") ON CONFLICT ")
+        rest = f" ON CONFLICT {action}" if conflict else ""
+        given = values if conflict else values.removesuffix(")")
+        return f"{head} SELECT {given} FROM {source}{rest}" if values else None
     word = "FROM" if compiled.isupdate else "USING"
     head, found, condition = filled.partition(" WHERE ")
     return f"{head} {word} {source}{found}{condition}" if found else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from vera_orchestrator.metering import Spent
 from vera_orchestrator.quota import Fits, Limits, Never, Rate, WaitUntil
-from vera_orchestrator.reservation import Amounts
+from vera_orchestrator.reservation import Amounts, ReservationState
 from vera_orchestrator.usage import Usage
 
 
@@ -21,7 +21,7 @@ class Booking:
     """What one attempt asks for.
 
     `key` names the attempt and is never used again. The amounts are added to every scope, whether it has limits or not,
-    and one token is taken of every rate.
+    and one token is taken of every rate. Of one call, up to 2^40 requests or tokens and 2^53 nano-dollars can be held.
     """
 
     key: str
@@ -40,7 +40,7 @@ class Total:
     """What a scope has used, reserved amounts included; `last_at` is the time of its last reservation."""
 
     amounts: Amounts
-    last_at: int | None
+    last_at: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ class Kept:
     provider: str
     model: str
     amounts: Amounts
-    state: str
+    state: ReservationState
     usage: Usage | None = None
 
 
@@ -65,20 +65,25 @@ class Ledger(ABC):
     async def reserve(self, booking: Booking, *, slack: int = 0) -> Fits | WaitUntil | Never:
         """Reserve in all scopes and take a token of every rate, or do neither; decided and written at once.
 
-        The same booking again, after an answer that was lost, is granted without being counted twice. Raises LeaseLost
-        if the owner was removed.
+        The same booking again, after an answer that was lost, is granted without being counted twice. Of several that
+        wait, the latest time is the answer. Raises LeaseLost if the owner was removed, InvalidValue for what cannot be
+        held.
         """
 
     @abstractmethod
     def settle(self, key: str, spent: Spent | None) -> Awaitable[bool]:
         """Replace what was reserved by what was used, at the time of the reservation; see `reservation.settle`.
 
-        An estimate may be settled again; False, and no change, for what is settled or was never reserved.
+        Without usage the reserved tokens stay. An estimate may be settled again; False, and no change, for what is
+        settled or was never reserved. Raises InvalidValue for more than one call can use.
         """
 
     @abstractmethod
     async def totals(self, scopes: Collection[str], since: int) -> Mapping[str, Total]:
-        """Return what scopes have used since a time; those that have used nothing are left out."""
+        """Return what scopes have used since a time, or since the beginning of its minute.
+
+        Those that nothing was reserved for are left out.
+        """
 
     @abstractmethod
     def totals_now(self, scopes: Collection[str], since: int) -> Mapping[str, Total]:
@@ -98,4 +103,7 @@ class Ledger(ABC):
 
     @abstractmethod
     async def prune(self, *, before: int, answers_before: float, limit: int) -> int:
-        """Delete up to `limit` rows of uses, sums and answers older than a time; return how many were deleted."""
+        """Delete up to `limit` rows each of uses, sums and answers older than a time; return how many were deleted.
+
+        What is still reserved is spared. Sums of single seconds, which only limits per minute need, go after two hours.
+        """

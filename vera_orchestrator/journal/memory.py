@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -11,7 +10,6 @@ from itertools import islice
 from typing import TypeVar
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict, InvalidValue, JournalUnavailable, LeaseLost
 from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.base import (
     Added,
@@ -27,6 +25,9 @@ from vera_orchestrator.journal.base import (
 )
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.hot import ended_item
+from vera_orchestrator.journal.ledger import Ledger
+from vera_orchestrator.journal.memory_done import done
+from vera_orchestrator.journal.memory_ledger import MemoryLedger
 from vera_orchestrator.journal.memory_slots import SlotTable
 from vera_orchestrator.journal.memory_tasks import TaskTable, afresh, matches, newest
 from vera_orchestrator.journal.rows import batch_values, task_values
@@ -35,10 +36,11 @@ T = TypeVar("T")
 
 
 class MemoryJournal(Journal):
-    """The port for as long as the object lives; what it holds outlasts `close` and the next `open`."""
+    """The port while the object lives, also after `close`; `now` is the ledger's clock, in seconds since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._is_open = False
+        self._ledger = MemoryLedger(now, check_open=self._check_open, check_owner=self._check_owner)
         self._tasks = TaskTable()
         self._batches: dict[int, BatchRow] = {}
         self._owners: dict[int, OwnerRow] = {}
@@ -67,14 +69,7 @@ class MemoryJournal(Journal):
             raise refusals.lease_lost(owner)
 
     def _done(self, work: Callable[[], T]) -> Awaitable[T]:
-        """Do the work now; its outcome, errors included, comes through the awaitable."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        try:
-            self._check_open()
-            future.set_result(work())
-        except (JournalUnavailable, LeaseLost, DuplicateTaskId, IdempotencyConflict, InvalidValue) as error:
-            future.set_exception(error)
-        return future
+        return done(self._check_open, work)
 
     # news
 
@@ -121,6 +116,7 @@ class MemoryJournal(Journal):
         self._owners.pop(owner, None)
         self._workers.pop(owner, None)
         self._slots.release_owner(owner)
+        self._ledger.estimate_owner(owner)
         left = [row for row in self._tasks.unfinished() if row.owner == owner]
         for row in left:
             self._tasks.put(replace(row, owner=None, fence=row.fence + 1))
@@ -358,6 +354,13 @@ class MemoryJournal(Journal):
         rows = list(self._tasks.rows.values())
         return Counts(by_status=dict(Counter(row.status for row in rows)), exhausted=sum(row.exhausted for row in rows))
 
+    # use
+
+    @property
+    def ledger(self) -> Ledger:
+        """See the port."""
+        return self._ledger
+
     # upkeep
 
     async def requeue_failed(self, keys: Collection[int]) -> Sequence[int]:
@@ -387,8 +390,8 @@ class MemoryJournal(Journal):
         gone = [key for place, (at, key) in enumerate(free[:limit]) if at < ended_before or place < surplus]
         emptied = {self._tasks.remove(key).batch for key in gone} - {row.batch for row in rows}
         self._batches = {key: batch for key, batch in self._batches.items() if key not in emptied}
-        unheeded = {row.key for row in self._tasks.unfinished()} & self._cancellations.keys()
-        self._cancellations = {key: self._cancellations[key] for key in unheeded}
+        going_on = {row.key for row in self._tasks.unfinished()}
+        self._cancellations = {key: reason for key, reason in self._cancellations.items() if key in going_on}
         return len(gone)
 
     def _is_in_running_batch(self, key: int) -> bool:

@@ -12,7 +12,17 @@ from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.base import TaskRow, WorkerRow
 from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.rows import task_row, worker_values
-from vera_orchestrator.journal.schema import cancellations, owners, slots, tasks, unfinished, workers
+from vera_orchestrator.journal.schema import (
+    cancellations,
+    is_reserved,
+    owners,
+    slots,
+    tasks,
+    unfinished,
+    usage,
+    workers,
+)
+from vera_orchestrator.reservation import ReservationState
 
 
 def join(connection: Connection, facts: Mapping[str, Any], lease_until: ColumnElement[float]) -> int:
@@ -33,6 +43,9 @@ def remove(connection: Connection, owner: int) -> int:
     connection.execute(delete(owners).where(owners.c.number == owner))
     connection.execute(delete(workers).where(workers.c.owner == owner))
     connection.execute(delete(slots).where(slots.c.owner == owner))
+    # what it had sent was used; as nobody will say how much, it stays at the most that it can be
+    reserved = update(usage).where(is_reserved, usage.c.owner == owner)
+    connection.execute(reserved.values(state=ReservationState.ESTIMATED.value))
     left = update(tasks).where(unfinished, tasks.c.owner == owner)
     return connection.execute(left.values(owner=None, fence=tasks.c.fence + 1)).rowcount
 

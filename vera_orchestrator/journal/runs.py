@@ -16,7 +16,7 @@ class Grouped(Protocol):
 
     @property
     def subject(self) -> Any:
-        """The one task that the operation is about, or None if it is about more."""
+        """The one task or booking that the operation is about, or None if it is about more."""
         ...
 
 

@@ -17,10 +17,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    literal_column,
     true,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision of the migrations that these tables match."""
 
 metadata = MetaData()
@@ -128,4 +129,61 @@ cancellations = Table(
     metadata,
     Column("task", _Key, primary_key=True, autoincrement=False),
     Column("reason", Text, nullable=False),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("task", BigInteger, nullable=False, index=True),
+    Column("owner", Integer, nullable=False),
+    Column("worker_id", String, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger),
+    # What was reported, if anything was.
+    Column("input", BigInteger),
+    Column("output", BigInteger),
+    Column("cache_read", BigInteger),
+    Column("cache_write", BigInteger),
+    Column("reasoning", BigInteger),
+    Column("estimated", Boolean),
+    Column("scopes", Text, nullable=False),
+)
+# A literal, as a plan that is kept for any value of a parameter cannot use the index.
+is_reserved = usage.c.state == literal_column("'reserved'")
+
+_partial("ix_usage_reserved", usage.c.owner, where=is_reserved)
+Index("ix_usage_at", usage.c.at)
+
+usage_sums = Table(
+    "usage_sums",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("width", Integer, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+)
+
+rate_levels = Table(
+    "rate_levels",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("result", Text, nullable=False),
 )

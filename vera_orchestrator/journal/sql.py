@@ -28,9 +28,11 @@ from vera_orchestrator.journal.base import (
     TaskRow,
     WorkerRow,
 )
+from vera_orchestrator.journal.ledger import Ledger
+from vera_orchestrator.journal.ledger_sql import LedgerParts, SQLLedger
 from vera_orchestrator.journal.migrate import bring_up_to_date
 from vera_orchestrator.journal.reader import Reader
-from vera_orchestrator.journal.writer import Call, Calls, Kind, Writer
+from vera_orchestrator.journal.writer import Call, Calls, Kind, Writer, failed
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -51,6 +53,7 @@ class _Open:
     requeued: hot.Fenced
     acquire: slots.Acquire
     calls: Calls
+    ledger: LedgerParts
 
 
 class SQLJournal(Journal):
@@ -61,6 +64,7 @@ class SQLJournal(Journal):
         self._parts: _Open | None = None
         self._listener: Listener | None = None
         self._changing = asyncio.Lock()
+        self._ledger = SQLLedger(lambda: self._open.ledger)
 
     # life of the store
 
@@ -82,15 +86,17 @@ class SQLJournal(Journal):
         except JournalUnavailable:
             engine.dispose()
             raise
+        reader, writer = Reader(engine, self._backend), Writer(engine, self._backend)
         return _Open(
-            reader=Reader(engine, self._backend),
-            writer=Writer(engine, self._backend),
+            reader=reader,
+            writer=writer,
             add=hot.Add(engine.dialect),
             started=hot.started_kind(engine.dialect),
             ended=hot.ended_kind(engine.dialect),
             requeued=hot.requeued_kind(engine.dialect),
             acquire=slots.Acquire(engine.dialect),
             calls=Calls(),
+            ledger=LedgerParts.on(engine.dialect, reader, writer, self._backend.now),
         )
 
     async def close(self) -> None:
@@ -115,7 +121,7 @@ class SQLJournal(Journal):
         try:
             parts = self._open
         except JournalUnavailable as error:
-            return _failed(error)
+            return failed(error)
         return parts.writer.submit(kind(parts), item)
 
     async def _write(self, change: Callable[[Connection], T], *, alone: bool = True, news: News = NO_NEWS) -> T:
@@ -285,6 +291,13 @@ class SQLJournal(Journal):
         """See the port."""
         return await self._read(reading.counts)
 
+    # use
+
+    @property
+    def ledger(self) -> Ledger:
+        """See the port."""
+        return self._ledger
+
     # upkeep
 
     async def requeue_failed(self, keys: Collection[int]) -> Sequence[int]:
@@ -303,9 +316,3 @@ class SQLJournal(Journal):
         if await self._read(reading.has_cancellations):
             await self._write(upkeep.delete_heeded)
         return await self._write(partial(upkeep.delete_ended, keys=keys)) if keys else 0
-
-
-def _failed(error: JournalUnavailable) -> asyncio.Future[Any]:
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    future.set_exception(error)
-    return future

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -42,8 +42,11 @@ AnyOutcome = TypeVar("AnyOutcome")
 class Kind(Protocol[Item, Outcome]):
     """A kind of operation."""
 
-    def subject(self, item: Item) -> int | None:
-        """Return the key of the only task that an operation is about; None keeps its place among all others."""
+    def subject(self, item: Item) -> Hashable | None:
+        """Return the key of the only task or booking that an operation is about.
+
+        None keeps its place among all others.
+        """
         ...
 
     def is_alone(self, item: Item) -> bool:
@@ -107,7 +110,7 @@ class Calls:
 class _Operation:
     kind: Kind[Any, Any]
     item: Any
-    subject: int | None
+    subject: Hashable | None
     future: asyncio.Future[Any]
 
 
@@ -208,6 +211,13 @@ class Writer:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
+
+
+def failed(error: Exception) -> asyncio.Future[Any]:
+    """Return a future that has this outcome, for writes that cannot even be queued."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future
 
 
 def _do(transaction: Transaction, group: list[_Operation], until: float) -> list[tuple[_Operation, Any]]:
