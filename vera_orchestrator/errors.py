@@ -3,6 +3,7 @@
 VeraError
 ├── InvalidValue            a value outside its set (an unknown type, priority, status)
 ├── InvalidPayload          a payload that does not fit its task type
+│   └── ContextTooLong      more input than the model takes
 ├── InvalidBatch            a batch that is not a graph of known tasks
 │   ├── CyclicDependency
 │   └── UnknownDependency
@@ -13,6 +14,7 @@ VeraError
 ├── NotAllowed              an address, path or action that the settings forbid
 ├── NotConfigured           a setting, program or key is missing
 ├── NoWorker                nothing registered can run the task
+├── OverLimit               a call larger than a limit, or one that no limit can be kept for
 ├── WorkerUnavailable       fitting workers exist, none can be reached
 │   └── NodeUnreachable     a remote node that cannot be used was to be registered
 ├── TaskFailed              the worker said so, or raised
@@ -40,12 +42,15 @@ class VeraError(Exception):
     """Root of all errors of this library.
 
     `field` names the input at fault and `remedy` says what to do; both become part of the text. `retry_after` is in
-    seconds and, where set, is honoured before the next attempt.
+    seconds and, where set, is honoured before the next attempt. `elsewhere` says that the fault is the worker's or the
+    model's, so that another may succeed; `was_refused`, that the other side has seen the request and done nothing.
     """
 
     retryable: ClassVar[bool] = False
     task_status: ClassVar[TaskStatus] = TaskStatus.FAILED
     http_status: ClassVar[int] = 500
+    elsewhere: bool = False
+    was_refused: bool = False
 
     def __init__(
         self,
@@ -76,6 +81,12 @@ class InvalidPayload(VeraError, ValueError):
     """A payload that does not fit the model of its task type."""
 
     http_status = 422
+
+
+class ContextTooLong(InvalidPayload):
+    """More input than the model takes; another model may take it."""
+
+    elsewhere = True
 
 
 class InvalidBatch(VeraError, ValueError):
@@ -133,6 +144,12 @@ class NoWorker(VeraError):
     """No worker of any living owner can run the task."""
 
     http_status = 503
+
+
+class OverLimit(VeraError):
+    """A call that can never go: it is larger than a limit, or its price is not known where money is limited."""
+
+    http_status = 422
 
 
 class WorkerUnavailable(VeraError):

@@ -32,7 +32,8 @@ class LLMPayload(Payload):
     """A prompt or a conversation for a language model, or texts to turn into vectors (`kind` embedding).
 
     `json_schema` is the schema that the answer must fit, empty for any JSON object; `tools` are {name, description,
-    parameters}, and `tool_choice` is auto, none, required or the name of one.
+    parameters}, and `tool_choice` is auto, none, required or the name of one. With `cache` an answer that was given to
+    the same request will do.
     """
 
     kind: Literal["chat", "embedding"] = "chat"
@@ -47,6 +48,7 @@ class LLMPayload(Payload):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     stream: bool = False
+    cache: bool = False
     input: str | list[str] | None = None
     dimensions: int | None = Field(default=None, gt=0)
 

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from vera_orchestrator.journal.ledger import Total
 from vera_orchestrator.models import APIQuota, Task
+from vera_orchestrator.money import from_nanos
+from vera_orchestrator.windows import moment
 from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.llm import LLMAPIWorker, OllamaWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
+Spent = Callable[[Collection[str]], Mapping[str, Total]]
+"""Returns what credentials have used today, in all processes; those that have used nothing may be left out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class APIUsage:
-    """What was used of one LLM API today; money in USD."""
+    """What was used of one LLM API today; money in USD. `last_request` is None where there was none."""
 
     requests_today: int = 0
     tokens_today: int = 0
     cost_today: float = 0.0
+    last_request: datetime | None = None
 
     def __add__(self, other: APIUsage) -> APIUsage:
-        """Return both together."""
+        """Return both together, with the later time."""
+        times = [time for time in (self.last_request, other.last_request) if time is not None]
         return APIUsage(
             requests_today=self.requests_today + other.requests_today,
             tokens_today=self.tokens_today + other.tokens_today,
             cost_today=self.cost_today + other.cost_today,
+            last_request=max(times, default=None),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,10 +48,11 @@ class APIUsage:
 
 
 class LLMAPIPool:
-    """The LLM API workers of a registry."""
+    """The LLM API workers of a registry; without `spent`, what this process itself has used is shown."""
 
-    def __init__(self, registry: WorkerRegistry) -> None:
+    def __init__(self, registry: WorkerRegistry, spent: Spent | None = None) -> None:
         self._registry = registry
+        self._spent = spent
 
     @property
     def workers(self) -> list[LLMAPIWorker]:
@@ -49,31 +60,43 @@ class LLMAPIPool:
         return [worker for worker in self._registry.get_all_workers() if isinstance(worker, LLMAPIWorker)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the wire form of what was used."""
-        totals = APIUsage()
+        """Return the wire form of what was used; None is unlimited. Blocks for a moment where it is read."""
         workers: dict[str, Any] = {}
+        used = self._used()
         for worker in self.workers:
-            usage = usage_of(worker)
-            totals += usage
-            quota = worker.quota
+            usage, quota = used[worker.credential], worker.quota
             workers[worker.worker_id] = {
                 "api_type": worker.api_type,
                 "status": str(worker.status),
                 **usage.to_dict(),
-                "last_request": worker.last_request.isoformat() if worker.last_request else None,
+                "last_request": usage.last_request.isoformat() if usage.last_request else None,
                 "quota": _limits(quota),
                 "quota_remaining": _remaining(quota, usage),
             }
+        # by credential: two workers with one key have used the same
+        totals = sum(used.values(), APIUsage())
         return {"total_workers": len(workers), "workers": workers, "totals": totals.to_dict()}
+
+    def _used(self) -> dict[str, APIUsage]:
+        if self._spent is None:
+            used: dict[str, APIUsage] = {}
+            for worker in self.workers:
+                used[worker.credential] = used.get(worker.credential, APIUsage()) + usage_of(worker)
+            return used
+        credentials = {worker.credential for worker in self.workers}
+        totals = self._spent(credentials)
+        return {name: usage_in(totals[name]) if name in totals else APIUsage() for name in credentials}
 
 
 class ResourceManager:
-    """Reports what is in use; `running` returns the tasks that run now."""
+    """Reports what is in use; `running` returns the tasks that run now, `spent` what credentials have used today."""
 
-    def __init__(self, registry: WorkerRegistry, running: Callable[[], Iterable[Task]]) -> None:
+    def __init__(
+        self, registry: WorkerRegistry, running: Callable[[], Iterable[Task]], spent: Spent | None = None
+    ) -> None:
         self._registry = registry
         self._running = running
-        self.llm_api_pool = LLMAPIPool(registry)
+        self.llm_api_pool = LLMAPIPool(registry, spent)
 
     def get_resource_stats(self) -> dict[str, Any]:
         """Return the wire form."""
@@ -90,19 +113,29 @@ class ResourceManager:
 
 
 def usage_of(worker: LLMAPIWorker) -> APIUsage:
-    """Return what was used of a worker's API today."""
+    """Return what this process has used of a worker's API today (UTC)."""
+    usage = worker.usage
     return APIUsage(
-        requests_today=worker.requests_today, tokens_today=worker.tokens_today, cost_today=worker.cost_today
+        requests_today=usage.requests_today,
+        tokens_today=usage.tokens_today,
+        cost_today=float(usage.cost_today),
+        last_request=usage.last_request,
+    )
+
+
+def usage_in(total: Total) -> APIUsage:
+    """Return what the ledger says was used; what is reserved counts, a price that is not known does not."""
+    amounts = total.amounts
+    return APIUsage(
+        requests_today=amounts.requests,
+        tokens_today=amounts.tokens,
+        cost_today=float(from_nanos(amounts.cost or 0)),
+        last_request=moment(total.last_at),
     )
 
 
 def _limits(quota: APIQuota | None) -> dict[str, Any]:
-    quota = quota or APIQuota(requests_per_day=None)
-    return {
-        "requests_per_day": quota.requests_per_day,
-        "tokens_per_day": quota.tokens_per_day,
-        "cost_limit_per_day": quota.cost_limit_per_day,
-    }
+    return {name: getattr(quota, name, None) for name in ("requests_per_day", "tokens_per_day", "cost_limit_per_day")}
 
 
 def _remaining(quota: APIQuota | None, usage: APIUsage) -> dict[str, Any]:

@@ -103,6 +103,30 @@ def test_a_model_is_unknown_until_it_is_pulled(ollama_client: ollama.Client, sim
     assert [model.model for model in ollama_client.list().models] == ["mine:latest", "other:latest"]
 
 
+def test_a_pull_comes_in_layers_of_a_set_size(ollama_client: ollama.Client, simulator: Simulator) -> None:
+    simulator.configure(SimulatorSettings(pull_sizes=(8, 4)))
+    steps = [step for step in ollama_client.pull("m", stream=True) if step.total]
+    assert [(step.completed, step.total) for step in steps[:6]] == [(0, 8), (2, 8), (4, 8), (6, 8), (8, 8), (0, 4)]
+    assert len({step.digest for step in steps}) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_cannot_be_pulled_stays_unknown(
+    ollama_client: ollama.Client, simulator: Simulator, stream: bool
+) -> None:
+    simulator.configure(SimulatorSettings(models=("mine",), pullable=("other",)))
+    with pytest.raises(ollama.ResponseError, match="file does not exist"):
+        list(ollama_client.pull("typo", stream=stream))
+    list(ollama_client.pull("other:latest", stream=stream))
+    assert [model.model for model in ollama_client.list().models] == ["mine:latest", "other:latest"]
+
+
+def test_a_tag_may_be_named_or_left_out(ollama_client: ollama.Client, simulator: Simulator) -> None:
+    simulator.configure(SimulatorSettings(models=("mine", "yours:latest")))
+    for name in ("mine", "mine:latest", "yours", "yours:latest"):
+        assert ollama_client.generate(model=name, prompt="hello").response == "[simulated] hello"
+
+
 @pytest.mark.usefixtures("simulator")
 def test_a_pull_need_not_be_watched(ollama_client: ollama.Client) -> None:
     assert ollama_client.pull("other").status == "success"

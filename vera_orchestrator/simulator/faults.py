@@ -59,7 +59,7 @@ def check_key(settings: SimulatorSettings, key: str) -> None:
 
 def check_model(known: frozenset[str], model: str) -> None:
     """Raise Refused (404) for a model that is not among the known ones; none are named: all are known."""
-    if known and model not in known and f"{model}:latest" not in known:
+    if known and known.isdisjoint((model, f"{model}:latest", model.removesuffix(":latest"))):
         raise Refused(404, f"the model {model!r} does not exist", code="model_not_found")
 
 

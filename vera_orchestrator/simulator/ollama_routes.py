@@ -95,15 +95,23 @@ class OllamaRoutes:
 
     async def pull(self, request: Request) -> Response:
         """Pretend to fetch a model, and know it from then on."""
+        settings = self._simulator.settings
+
+        def is_there(body: Named) -> bool:
+            return not settings.pullable or _tagged(body.wanted) in map(_tagged, settings.pullable)
 
         def read(body: Named) -> Asked:
             if not body.wanted:
                 raise Refused(400, "model: there is none")
+            if body.stream is False and not is_there(body):
+                raise Refused(500, shape.NOT_PULLABLE)
             return Asked(model="", texts=(), prompt="", messages=0, max_tokens=0, stream=body.stream is not False)
 
         def frames(_: Talk, body: Named) -> list[Frame]:
+            if not is_there(body):
+                return [Frame(data=line(step)) for step in shape.pulling_nothing()]
             self._simulator.pulled |= {_tagged(body.wanted)}
-            return [Frame(data=line(step), tokens=1) for step in shape.pulling(body.wanted)]
+            return [Frame(data=line(step), tokens=1) for step in shape.pulling(body.wanted, settings.pull_sizes)]
 
         def whole(talk: Talk, body: Named) -> dict[str, Any]:
             frames(talk, body)

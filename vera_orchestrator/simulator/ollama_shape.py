@@ -11,7 +11,7 @@ from ollama import ChatResponse, EmbedResponse, GenerateResponse, ListResponse, 
 from ollama import ShowResponse as Shown
 from pydantic import BaseModel
 
-from vera_orchestrator.simulator.conversation import Finish, Talk, vector
+from vera_orchestrator.simulator.conversation import MARK, Finish, Talk, vector
 from vera_orchestrator.simulator.faults import Refused
 from vera_orchestrator.simulator.ollama_request import Embed
 from vera_orchestrator.simulator.simulator import Limits
@@ -20,6 +20,7 @@ from vera_orchestrator.simulator.wire import MALFORMED, Frame, line
 SHOWN_MODELS = ("llama3.2:latest", "nomic-embed-text:latest")
 VERSION = "0.0.0-simulated"
 SIZE = 1_000_000
+NOT_PULLABLE = "pull model manifest: file does not exist"
 _STEPS = 4
 _DETAILS = {"format": "simulated", "family": "simulated", "parameter_size": "0B", "quantization_level": "none"}
 _FINISH: Mapping[Finish, str] = {
@@ -138,16 +139,23 @@ def shown(name: str, context_length: int) -> dict[str, Any]:
     return _dump(Shown.model_validate(value))
 
 
-def pulling(name: str) -> list[dict[str, Any]]:
-    """Return the steps of a pull."""
-    full = f"sha256:{digest(name)}"
-    steps = [{"status": "pulling manifest (simulated)"}]
-    steps += [
-        {"status": f"pulling {digest(name)[:12]}", "digest": full, "total": SIZE, "completed": SIZE * step // _STEPS}
-        for step in range(_STEPS + 1)
-    ]
+def pulling(name: str, sizes: Iterable[int]) -> list[dict[str, Any]]:
+    """Return the steps of a pull of layers of so many bytes."""
+    steps: list[dict[str, Any]] = [{"status": "pulling manifest (simulated)"}]
+    for number, size in enumerate(sizes):
+        layer = digest(f"{name}/{number}")
+        steps += [
+            {"status": f"pulling {layer[:12]}", "digest": f"sha256:{layer}", "total": size}
+            | {"completed": size * step // _STEPS}
+            for step in range(_STEPS + 1)
+        ]
     steps += [{"status": "verifying sha256 digest"}, {"status": "success"}]
     return [_dump(ProgressResponse.model_validate(step)) for step in steps]
+
+
+def pulling_nothing() -> list[dict[str, Any]]:
+    """Return the steps of a pull of a model that there is not: the error comes in a stream that has begun."""
+    return [pulling("", ())[0], {"error": f"{MARK} {NOT_PULLABLE}"}]
 
 
 def digest(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, field_validator
 
 
 class Fault(StrEnum):
@@ -47,6 +47,10 @@ class SimulatorSettings(BaseModel):
 
     # models and keys
     models: tuple[str, ...] = Field(default=(), description="The known models; none: any model is known.")
+    pullable: tuple[str, ...] = Field(default=(), description="The models that Ollama can pull; none: any.")
+    pull_sizes: tuple[PositiveInt, ...] = Field(
+        default=(1_000_000,), min_length=1, description="Bytes of the layers of a model that is pulled."
+    )
     list_status: int = Field(
         default=OK, ge=200, le=599, description="Status of model lists; look-alikes give 404 or 501."
     )

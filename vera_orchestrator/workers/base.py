@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from vera_orchestrator.enums import WorkerCapability, WorkerStatus
 from vera_orchestrator.models import Task, TaskResult, WorkerConfig, WorkerMetrics, capability_names
+from vera_orchestrator.routing import Offer
 
 USABLE = frozenset({WorkerStatus.IDLE, WorkerStatus.BUSY})
 REACHABLE = USABLE | {WorkerStatus.STARTING, WorkerStatus.OVERLOADED, WorkerStatus.MAINTENANCE}
@@ -69,6 +70,10 @@ class BaseWorker(ABC):
         """Return what this task would cost here, in USD."""
         del task
         return 0.0
+
+    def offers(self, task: Task) -> Sequence[Offer]:
+        """Return the ways in which this worker can run a task that it accepts; pure and fast."""
+        return (Offer(expected_cost=self.expected_cost(task)),)
 
     @property
     def is_usable(self) -> bool:

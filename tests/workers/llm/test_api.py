@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -183,16 +184,16 @@ def test_usage_of_a_day_ends_at_midnight_and_totals_go_on() -> None:
     now = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
     usage = UsageCounter(clock=lambda: now)
     usage.add_request()
-    usage.add_spending(100, 0.5)
+    usage.add_spending(100, Decimal("0.5"))
     usage.add_spending(None, None)
-    assert (usage.requests_today, usage.tokens_today, usage.cost_today) == (1, 100, 0.5)
+    assert (usage.requests_today, usage.tokens_today, usage.cost_today) == (1, 100, Decimal("0.5"))
     assert usage.last_request == now
     now += timedelta(minutes=1)
-    assert (usage.requests_today, usage.tokens_today, usage.cost_today) == (0, 0, 0.0)
-    assert (usage.total_tokens, usage.total_cost) == (100, 0.5)
+    assert (usage.requests_today, usage.tokens_today, usage.cost_today) == (0, 0, 0)
+    assert (usage.total_tokens, usage.total_cost) == (100, Decimal("0.5"))
 
 
 def test_a_worker_goes_on_with_the_usage_of_an_earlier_one() -> None:
     earlier = LLMAPIWorker("openai", KEY, base_url=URL)
-    earlier.usage.add_spending(5, 0.1)
+    earlier.usage.add_spending(5, Decimal("0.1"))
     assert LLMAPIWorker("openai", KEY, base_url=URL, usage=earlier.usage).to_dict()["total_tokens_used"] == 5

@@ -15,15 +15,17 @@ from google.genai import errors as gemini_errors
 
 from tests.workers.llm.conftest import KEY
 from vera_orchestrator.errors import (
+    ContextTooLong,
     InvalidPayload,
     NotConfigured,
     NotFound,
     TaskFailed,
     VeraError,
 )
+from vera_orchestrator.metering import REFUSED
 from vera_orchestrator.workers.llm import anthropic as anthropic_adapter
 from vera_orchestrator.workers.llm import openai as openai_adapter
-from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, of_status
+from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, of_status, spent_of
 from vera_orchestrator.workers.llm.gemini import ODD_ANSWERS
 
 # exceptions of parts of the clients that are not used here
@@ -96,6 +98,26 @@ def test_a_status_says_whether_another_attempt_makes_sense(status: int, kind: ty
     assert type(error) is kind
     assert error.retryable is (kind is TaskFailed)
     assert error.retry_after == (7 if kind is TaskFailed else None)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 429, 503, 529])
+def test_a_refusal_means_that_the_provider_did_nothing(status: int) -> None:
+    error = of_status("openai", status, "no", {})
+    assert error.was_refused
+    assert spent_of(error) == REFUSED
+
+
+@pytest.mark.parametrize("status", [200, 408, 409, 500, 502, 504])
+def test_after_other_errors_nobody_knows_what_the_provider_did(status: int) -> None:
+    error = of_status("openai", status, "no", {})
+    assert not error.was_refused
+    assert spent_of(error) is None
+
+
+def test_only_a_refusal_of_the_payload_can_be_about_its_length() -> None:
+    assert type(of_status("openai", 400, "no", {}, too_long=True)) is ContextTooLong
+    assert type(of_status("openai", 500, "no", {}, too_long=True)) is TaskFailed
+    assert type(of_status("openai", 400, "no", {})) is InvalidPayload
 
 
 def test_a_providers_text_is_short_one_line_and_without_the_key() -> None:

@@ -97,7 +97,7 @@ async def test_a_refusal_becomes_our_error_and_the_workers_status(
         with pytest.raises(kind) as caught:
             await ask(worker)
         assert worker.status is after
-        assert worker.requests_today == 1
+        assert worker.usage.requests_today == 1
         sent = [seen for seen in simulated_provider.seen if seen.path == CHAT_PATHS[api_type]]
         assert len(sent) == 1  # the client itself tries once only
     assert caught.value.retryable is (kind is TaskFailed)
@@ -169,7 +169,7 @@ async def test_a_provider_that_goes_away_is_noticed_by_the_first_task(api_type: 
     with pytest.raises(WorkerUnavailable):
         await ask(worker)
     assert worker.status is WorkerStatus.OFFLINE
-    assert worker.requests_today == 0  # nothing reached it
+    assert worker.usage.requests_today == 0  # nothing reached it
     await worker.stop()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from pydantic import SecretStr
 
 from tests.conformance.llm_calls import call
 from tests.workers.llm.conftest import KEY
+from tests.workers.llm.model import CONTEXT
 from vera_orchestrator.enums import TaskType, WorkerStatus
-from vera_orchestrator.errors import InvalidPayload, NotConfigured
+from vera_orchestrator.errors import ContextTooLong, InvalidPayload, NotConfigured
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.workers.llm import LLMAPIWorker
 from vera_orchestrator.workers.llm.base import Access
@@ -92,7 +94,7 @@ async def test_without_a_price_the_cost_is_unknown_and_not_zero(api_type: str, l
     async with started(worker_for(api_type, llama)) as worker:
         result = await ask(worker, prompt="hi")
     assert result.metrics["cost_known"] is False
-    assert "cost_usd" not in result.metrics
+    assert result.metrics["cost_usd"] is None
 
 
 @both_kinds
@@ -153,8 +155,17 @@ async def test_many_calls_run_at_a_time_and_are_all_counted(api_type: str, llama
     async with started(worker_for(api_type, llama, cost=1.0)) as worker:
         results = await asyncio.gather(*(ask(worker, prompt=f"number {n}") for n in range(6)))
     tokens = sum(result.metrics["tokens_used"] for result in results)
-    assert (worker.requests_today, worker.tokens_today) == (6, tokens)
-    assert worker.cost_today == pytest.approx(tokens / 1000)
+    assert (worker.usage.requests_today, worker.usage.tokens_today) == (6, tokens)
+    assert worker.usage.cost_today == Decimal(tokens) / 1000
     wire = worker.to_dict()
     assert (wire["total_tokens_used"], wire["total_cost_usd"]) == (tokens, pytest.approx(tokens / 1000))
-    assert worker.last_request is not None
+    assert worker.usage.last_request is not None
+
+
+@both_kinds
+async def test_more_input_than_the_model_takes_is_told_apart(api_type: str, llama: str) -> None:
+    async with started(worker_for(api_type, llama)) as worker:
+        with pytest.raises(ContextTooLong) as caught:
+            await ask(worker, prompt="x" * 2 * CONTEXT)
+        assert worker.status is WorkerStatus.IDLE
+    assert caught.value.was_refused

@@ -12,7 +12,7 @@ from tests.conformance.llm_calls import WEATHER, configure
 from tests.http.server import Server
 from tests.workers.llm.conftest import KEY
 from vera_orchestrator.enums import TaskType, WorkerStatus
-from vera_orchestrator.errors import InvalidPayload, TaskFailed
+from vera_orchestrator.errors import ContextTooLong, InvalidPayload, TaskFailed
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.simulator.running import Running
@@ -47,7 +47,7 @@ async def test_the_data_is_the_text_and_the_rest_is_in_the_metrics(
     configure(simulator, cached_tokens=2, reasoning_tokens=1)
     async with started(api_type, simulating) as worker:
         result = await ask(worker, prompt="hello")
-        assert worker.tokens_today == result.metrics["tokens_used"]
+        assert worker.usage.tokens_today == result.metrics["tokens_used"]
     assert (result.success, result.data) == (True, "[simulated] hello")
     metrics = result.metrics
     assert (metrics["model"], metrics["api_type"], metrics["finish_reason"]) == ("m", api_type, "stop")
@@ -91,7 +91,7 @@ async def test_an_answer_that_the_filter_took_is_paid_for_and_not_asked_again(
     async with started(api_type, simulating) as worker:
         with pytest.raises(InvalidPayload, match="content filter") as caught:
             await ask(worker, prompt="hello")
-        assert worker.tokens_today > 0
+        assert worker.usage.tokens_today > 0
     assert not caught.value.retryable
 
 
@@ -129,3 +129,15 @@ def test_default_models_are_settings() -> None:
     assert default_model_of("google", config) == default_model_of("gemini", config) == "g"
     assert default_model_of("anthropic", config)
     assert default_model_of("ollama", config) is None
+
+
+async def test_gemini_says_in_words_that_the_input_is_too_long(simulated_provider: Server) -> None:
+    said = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
+    body = {"error": {"code": 400, "message": said, "status": "INVALID_ARGUMENT"}}
+    simulated_provider.routes["/v1beta/models"] = lambda handler, _: handler.answer_json({"models": []})
+    simulated_provider.routes["/v1beta/models/m:generateContent"] = lambda handler, _: handler.answer_json(body, 400)
+    worker = LLMAPIWorker("gemini", KEY, base_url=simulated_provider.url)
+    assert await worker.start()
+    with pytest.raises(ContextTooLong, match="1048576"):
+        await ask(worker, prompt="hello")
+    await worker.stop()

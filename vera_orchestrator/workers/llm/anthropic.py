@@ -29,12 +29,15 @@ from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, 
 ADDRESS = "https://api.anthropic.com"
 HOST = "api.anthropic.com"
 REQUEST_ID = "request-id"
+PAGE = 1_000  # models, the most that the protocol allows
 ERRORS = ClientErrors(
     root=anthropic.AnthropicError,
     connection=anthropic.APIConnectionError,
     late=anthropic.APITimeoutError,
     status=anthropic.APIStatusError,
     credentials=(anthropic.CredentialsError,),
+    # Anthropic's words, llama.cpp's type
+    too_long=frozenset({"prompt is too long", "exceed_context_size_error"}),
 )
 
 
@@ -68,9 +71,9 @@ class AnthropicAdapter(Adapter):
         return self._answer(call, message, raw.headers.get(REQUEST_ID))
 
     async def models(self, *, seconds: float) -> Sequence[ListedModel]:
-        """List the newest models; they are advice, so one page is enough."""
+        """List the models: one page holds more than there are."""
         with self._translated():
-            raw = await self._client.models.with_raw_response.list(timeout=_limits(seconds))
+            raw = await self._client.models.with_raw_response.list(limit=PAGE, timeout=_limits(seconds))
             return ModelPage.model_validate_json(await raw.read()).listed()
 
     async def close(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,24 +12,30 @@ from pydantic import SecretStr
 
 from vera_orchestrator.enums import TaskType, WorkerCapability
 from vera_orchestrator.errors import InvalidPayload, InvalidValue
-from vera_orchestrator.models import APIQuota, Task, WorkerConfig
+from vera_orchestrator.models import APIQuota, WorkerConfig
+from vera_orchestrator.money import usd
+from vera_orchestrator.pricing import ModelPrice
+from vera_orchestrator.quota import Rate
 from vera_orchestrator.workers.llm.base import Access, Adapter
-from vera_orchestrator.workers.llm.kinds import capability_of, connect, kind_of
+from vera_orchestrator.workers.llm.kinds import PRICE_LISTS, capability_of, connect, kind_of
+from vera_orchestrator.workers.llm.names import is_anothers, known_names, plain
+from vera_orchestrator.workers.llm.options import DEFAULTS, LLMOptions
 from vera_orchestrator.workers.llm.usage import UsageCounter
 from vera_orchestrator.workers.llm.worker import LLMWorker
 
 MAX_CONCURRENT_TASKS = 64
 MODELS_SHOWN = 5
-CHARACTERS_PER_TOKEN = 4
-USUAL_OUTPUT = 500  # tokens
 
 
 class LLMAPIWorker(LLMWorker):
     """Asks one provider with one key.
 
     `base_url` is what the provider's client calls so (OpenAI's ends in /v1, the others' do not). The id comes from
-    kind, address and key, so the same credential is the same worker and a second key is a second one. Where
-    `cost_per_1k_tokens`, in USD, is 0, the cost of a call is not known. Raises InvalidValue, naming the field.
+    kind, address and key, so the same credential is the same worker and a second key is a second one. `models` names
+    models that the provider has and may not list. Prices: those of `prices`, in USD per million tokens by model, then
+    those of `options`, then `cost_per_1k_tokens` in USD where it is not 0, then the published ones of the provider at
+    this address; else the cost of a call is not known. `quota` None is no limit but the rate. Raises InvalidValue,
+    naming the field.
     """
 
     own_types = frozenset({TaskType.LLM_REQUEST, TaskType.BACKGROUND_COGNITION})
@@ -45,43 +52,45 @@ class LLMAPIWorker(LLMWorker):
         rate_limit_per_minute: int = 60,
         cost_per_1k_tokens: float = 0.0,
         quota: APIQuota | None = None,
+        models: Iterable[str] = (),
+        prices: Mapping[str, ModelPrice] | None = None,
+        options: LLMOptions = DEFAULTS,
         usage: UsageCounter | None = None,
     ) -> None:
         if rate_limit_per_minute < 1:
             raise InvalidValue("Less than 1.", field="rate_limit_per_minute", remedy="Give a number from 1 on.")
-        if not (math.isfinite(cost_per_1k_tokens) and cost_per_1k_tokens >= 0):
-            raise InvalidValue("Not a price.", field="cost_per_1k_tokens", remedy="Give USD, 0 or more.")
+        price = usd(cost_per_1k_tokens, field="cost_per_1k_tokens")
         api_type = kind_of(api_type)
         capability = capability_of(api_type)
         self._access = Access(api_type=api_type, api_key=_key(api_key), base_url=_address(base_url))
+        credential = f"{api_type}-{fingerprint(self._access)}"
         super().__init__(
-            worker_id or f"{api_type}-{fingerprint(self._access)}",
+            worker_id or credential,
             [WorkerCapability.LLM_INFERENCE, WorkerCapability.BACKGROUND_COGNITION, capability],
             WorkerConfig(max_concurrent_tasks=MAX_CONCURRENT_TASKS, rate_limit_per_minute=rate_limit_per_minute),
             api_type=api_type,
             default_model=default_model,
-            price=cost_per_1k_tokens or None,
+            credential=credential,
+            price=ModelPrice.per_thousand(price) if price else None,
+            quota=quota,
+            rate=Rate.per_minute(rate_limit_per_minute),
+            options=replace(options, prices={**options.prices, **(prices or {})}),
             usage=usage,
         )
         self.rate_limit_per_minute = rate_limit_per_minute
         self.cost_per_1k_tokens = cost_per_1k_tokens
-        self.quota = quota or APIQuota()
-
-    def expected_cost(self, task: Task) -> float:
-        """Return a rough estimate in USD, to order workers by; 0 where the price is not known."""
-        given = task.payload.get("max_tokens")
-        tokens = len(str(task.payload)) / CHARACTERS_PER_TOKEN + (given if isinstance(given, int) else USUAL_OUTPUT)
-        return tokens / 1000 * self.cost_per_1k_tokens
+        self._given_names = known_names(models)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the wire form; `available_tokens` is None as long as nothing limits tokens."""
+        """Return the wire form; `available_tokens` of today is None where nothing limits tokens."""
+        limit = None if self.quota is None else self.quota.tokens_per_day
         return {
             **super().to_dict(),
             "api_type": self.api_type,
             "rate_limit_per_minute": self.rate_limit_per_minute,
-            "available_tokens": None,
+            "available_tokens": None if limit is None else max(0, limit - self.usage.tokens_today),
             "total_tokens_used": self.usage.total_tokens,
-            "total_cost_usd": self.usage.total_cost,
+            "total_cost_usd": float(self.usage.total_cost),
             "cost_per_1k_tokens": self.cost_per_1k_tokens,
         }
 
@@ -90,17 +99,29 @@ class LLMAPIWorker(LLMWorker):
 
     async def _choose_model(self, adapter: Adapter, named: str | None) -> str:
         del adapter
-        model = named or self.default_model
+        model = named or self._default_model()
         if model:
             return model
-        if len(self.models) == 1:  # a server of one's own; among a cloud's models only the caller can choose
-            return self.models[0].name
         listed = ", ".join(one.name for one in self.models[:MODELS_SHOWN])
-        raise InvalidPayload(
+        error = InvalidPayload(
             f"No model is named, and {self.worker_id} has no default_model.",
             field="payload.model",
             remedy=f"Name one, such as: {listed}." if listed else "Name one.",
         )
+        error.elsewhere = True
+        raise error
+
+    def _default_model(self) -> str | None:
+        if self.default_model:
+            return self.default_model
+        # a server of one's own; among a cloud's models only the caller can choose
+        return self.models[0].name if len(self.models) == 1 else None
+
+    def _serves(self, model: str) -> bool | None:
+        if super()._serves(model) or plain(model) in self._given_names:
+            return True
+        is_whole_list = self._costs.provider == PRICE_LISTS[self.api_type] and bool(self.models)
+        return False if is_whole_list or is_anothers(self.api_type, model) else None
 
 
 def fingerprint(access: Access) -> str:

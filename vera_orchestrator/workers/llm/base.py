@@ -84,9 +84,11 @@ class Adapter(ABC):
     async def embed(self, call: EmbeddingCall, *, seconds: float) -> EmbeddingAnswer:
         """Turn texts into vectors within a time, without retries."""
         del call, seconds
-        raise InvalidPayload(
+        error = InvalidPayload(
             f"{self.api_type} has no embeddings.", field="payload.kind", remedy="Name a model of another provider."
         )
+        error.elsewhere = True
+        raise error
 
     @abstractmethod
     async def models(self, *, seconds: float) -> Sequence[ListedModel]:

@@ -10,6 +10,7 @@ from vera_orchestrator.enums import TaskType
 from vera_orchestrator.errors import InvalidPayload
 from vera_orchestrator.models import Task
 from vera_orchestrator.payloads import CognitionPayload, LLMPayload, check_payload
+from vera_orchestrator.workers.llm.bounds import take_output_limit
 from vera_orchestrator.workers.llm.conversation import Message, Role, TextPart
 from vera_orchestrator.workers.llm.forms import EmbeddingCall, LLMCall
 from vera_orchestrator.workers.llm.messages import mapping, read_messages, read_tool_choice, read_tools
@@ -39,6 +40,7 @@ def build_call(payload: LLMPayload, model: str) -> LLMCall:
     if payload.prompt is not None:
         messages = (*messages, Message(role=Role.USER, parts=(TextPart(text=payload.prompt),)))
     extra = dict(payload.model_extra or {})
+    max_tokens = take_output_limit(payload.max_tokens, extra)
     schema: Mapping[str, Any] | None = payload.json_schema
     asked = mapping(extra.get("response_format"))
     if schema is None and asked is not None:
@@ -49,7 +51,7 @@ def build_call(payload: LLMPayload, model: str) -> LLMCall:
         model=model,
         system=payload.system,
         temperature=payload.temperature,
-        max_tokens=payload.max_tokens,
+        max_tokens=max_tokens,
         stop=(payload.stop,) if isinstance(payload.stop, str) else tuple(payload.stop or ()),
         json_schema=schema,
         tools=read_tools(payload.tools),

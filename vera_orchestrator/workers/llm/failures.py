@@ -11,8 +11,18 @@ import httpx
 import httpx2
 from pydantic import ValidationError
 
-from vera_orchestrator.errors import InvalidPayload, NotConfigured, NotFound, TaskFailed, TaskTimeout, VeraError
+from vera_orchestrator.errors import (
+    ContextTooLong,
+    InvalidPayload,
+    NotConfigured,
+    NotFound,
+    TaskFailed,
+    TaskTimeout,
+    VeraError,
+    WorkerUnavailable,
+)
 from vera_orchestrator.http.verdict import retry_after
+from vera_orchestrator.metering import NOT_SENT, REFUSED, Spent
 from vera_orchestrator.models import utcnow
 from vera_orchestrator.secrets import redact
 
@@ -23,6 +33,8 @@ EXCERPT = 300
 # the client libraries differ in their HTTP library (httpx, httpx2), which keep the names of the exceptions
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout"})
 CONFLICTS = frozenset({408, 409, 425, 429, 499})
+# a server that is full has done nothing; one that answers 408, 500 or 504 may have
+FULL = frozenset({429, 503, 529})
 
 Clean = Callable[[str], str]
 
@@ -32,8 +44,30 @@ def cleaner(key: str) -> Clean:
     return lambda text: " ".join(redact(text, [key]).split())[:EXCERPT]
 
 
-def of_status(api_type: str, status: int, text: str, headers: Mapping[str, str]) -> VeraError:
-    """Return the error for an HTTP status; `text` must be clean."""
+def of_status(
+    api_type: str, status: int, text: str, headers: Mapping[str, str], *, too_long: bool = False
+) -> VeraError:
+    """Return the error for an HTTP status, with whether the provider did nothing; `text` must be clean.
+
+    `too_long` says that a refusal is about the length of the input.
+    """
+    error = _of_status(api_type, status, text, headers, too_long=too_long)
+    error.was_refused = status in FULL or (400 <= status < 500 and status not in CONFLICTS)
+    return error
+
+
+def spent_of(error: VeraError) -> Spent | None:
+    """Return what a request has used that ended with an error of an adapter; None where nobody knows."""
+    match error:
+        case VeraError(was_refused=True) | NotConfigured() | NotFound():
+            return REFUSED
+        case WorkerUnavailable() | InvalidPayload():  # the client itself found the payload wanting
+            return NOT_SENT
+        case _:
+            return None
+
+
+def _of_status(api_type: str, status: int, text: str, headers: Mapping[str, str], *, too_long: bool) -> VeraError:
     said = f"{api_type} answered {status}: {text}"
     match status:
         case 401:  # the text is left out: providers repeat parts of the key in it
@@ -44,6 +78,8 @@ def of_status(api_type: str, status: int, text: str, headers: Mapping[str, str])
             return NotFound(said, field="payload.model", remedy="Check the model's name and base_url.")
         case _ if status in CONFLICTS or not 400 <= status < 500:  # a stream that began well has the status 200
             return TaskFailed(said, retry_after=retry_after(httpx.Headers(dict(headers)), utcnow()))
+        case _ if too_long:
+            return ContextTooLong(said, field="payload", remedy="Send less, or name a model that takes more.")
         case _:
             return InvalidPayload(said, field="payload")
 
@@ -65,13 +101,17 @@ def broken(api_type: str, text: str) -> TaskFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class ClientErrors:
-    """The exceptions of a client library, by what they mean; `status` have a status_code, message and response."""
+    """The exceptions of a client library, by what they mean; `status` have a status_code, message and response.
+
+    `too_long` are the codes, and the words in lower case, by which servers say that the input is too long.
+    """
 
     root: type[Exception]
     connection: type[Exception]
     late: type[Exception]
     status: type[Any]
     credentials: tuple[type[Exception], ...] = ()
+    too_long: frozenset[str] = frozenset()
 
 
 # what lies below the clients; in a stream it comes through as it is
@@ -112,7 +152,18 @@ def of_client(errors: ClientErrors, error: Any, adapter: Adapter, clean: Clean) 
             return late(api_type)
         return of_transport(error.__cause__, adapter, clean)
     if isinstance(error, errors.status):
-        return of_status(api_type, error.status_code, clean(error.message), error.response.headers)
+        said, headers = clean(error.message), error.response.headers
+        return of_status(api_type, error.status_code, said, headers, too_long=_is_too_long(errors, error))
     if isinstance(error, errors.credentials):
         return NotConfigured(f"{api_type} has no usable key.", remedy="Register the key again.")
     return malformed(api_type, clean(f"{type(error).__name__}: {error}"))
+
+
+def says(words: frozenset[str], *told: object) -> bool:
+    """Return whether one of these words is in what was told, in any case."""
+    text = " ".join(str(one) for one in told).lower()
+    return any(word in text for word in words)
+
+
+def _is_too_long(errors: ClientErrors, error: Any) -> bool:
+    return says(errors.too_long, error.message, getattr(error, "code", ""), getattr(error, "type", ""))

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from vera_orchestrator.errors import InvalidPayload, NotConfigured, VeraError
 from vera_orchestrator.pricing import provider_at
 from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Access, Adapter, ListedModel
-from vera_orchestrator.workers.llm.failures import TRANSPORT, cleaner, late, malformed, of_status, of_transport
+from vera_orchestrator.workers.llm.failures import TRANSPORT, cleaner, late, malformed, of_status, of_transport, says
 from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer, LLMCall
 from vera_orchestrator.workers.llm.gemini_wire import (
     AnswerPart,
@@ -33,6 +33,8 @@ from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, 
 
 ADDRESS = "https://generativelanguage.googleapis.com"
 VERSION = "v1beta"
+PAGE = 1_000  # models, the most that the service allows
+TOO_LONG = frozenset({"exceeds the maximum number of tokens"})
 # what the client lets out where an answer is not JSON, or JSON of another shape
 ODD_ANSWERS = (ValueError, TypeError, AttributeError, KeyError)
 
@@ -87,10 +89,10 @@ class GeminiAdapter(Adapter):
         return EmbeddingAnswer(vectors=tuple(tuple(one.values) for one in answer.embeddings), model=call.model)
 
     async def models(self, *, seconds: float) -> Sequence[ListedModel]:
-        """List the first page of models; they are advice."""
+        """List the models: one page holds more than there are."""
         with self._translated():
             async with asyncio.timeout(seconds):
-                page = await self._models.list()
+                page = await self._models.list(config={"page_size": PAGE})
             return tuple(_listed(model) for model in page.page if model.name)
 
     async def close(self) -> None:
@@ -133,7 +135,8 @@ class GeminiAdapter(Adapter):
         said = self._clean(error.message or error.status or "")
         if any(one.get("reason") == "API_KEY_INVALID" for one in details):
             return NotConfigured(f"{self.api_type} refused the key.", remedy="Register it again with a valid key.")
-        refusal = of_status(self.api_type, error.code, said, dict(getattr(error.response, "headers", {})))
+        headers = dict(getattr(error.response, "headers", {}))
+        refusal = of_status(self.api_type, error.code, said, headers, too_long=says(TOO_LONG, error.message))
         if refusal.retryable and refusal.retry_after is None:
             refusal.retry_after = _retry_delay(details)
         return refusal

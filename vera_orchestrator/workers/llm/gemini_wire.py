@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from vera_orchestrator.errors import InvalidPayload
 from vera_orchestrator.usage import Usage
 from vera_orchestrator.workers.llm.conversation import (
     ImagePart,
@@ -39,6 +40,7 @@ FINISH = {
     ),
 }
 MODES = {ToolMode.AUTO: "AUTO", ToolMode.NONE: "NONE", ToolMode.REQUIRED: "ANY"}
+CONNECTION = ("http_options", "httpOptions")
 
 
 class LenientCamel(Lenient):
@@ -158,7 +160,11 @@ def contents_of(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 def config_of(call: LLMCall) -> dict[str, Any]:
-    """Return all of a call beside the conversation; `extra` are fields of it that the client knows."""
+    """Return all of a call beside the conversation; `extra` are fields of it that the client knows.
+
+    Raises InvalidPayload for those that are about the connection: where the key goes is not a task's to say.
+    """
+    _check_fields(call.extra)
     system = [_part(part) for part in system_parts(call)]
     config: dict[str, Any] = {
         "system_instruction": {"parts": system} if system else None,
@@ -177,8 +183,15 @@ def config_of(call: LLMCall) -> dict[str, Any]:
 
 def embedding_config(call: EmbeddingCall) -> dict[str, Any]:
     """Return all of a call for embeddings beside the texts."""
+    _check_fields(call.extra)
     dimensions = {} if call.dimensions is None else {"output_dimensionality": call.dimensions}
     return {**dimensions, **call.extra}
+
+
+def _check_fields(extra: Mapping[str, Any]) -> None:
+    for name in CONNECTION:
+        if name in extra:
+            raise InvalidPayload("It is not a field of a request.", field=f"payload.{name}", remedy="Leave it out.")
 
 
 def text_of(parts: Sequence[AnswerPart]) -> str:

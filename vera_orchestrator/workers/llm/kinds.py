@@ -37,6 +37,8 @@ def _gemini(access: Access) -> Adapter:
 ADAPTERS: Mapping[str, Callable[[Access], Adapter]] = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
 ALIASES: Mapping[str, str] = {"google": "gemini"}
 """Other names of a kind."""
+PRICE_LISTS: Mapping[str, str] = {"openai": "openai", "anthropic": "anthropic", "gemini": "google"}
+"""Whose price list is that of the company behind a kind."""
 
 
 def kind_of(api_type: str) -> str:

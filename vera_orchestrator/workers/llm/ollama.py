@@ -1,4 +1,4 @@
-"""Ollama's chat and embeddings."""
+"""Ollama's chat, embeddings and models."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import httpx
 import ollama
 from pydantic import ValidationError
 
-from vera_orchestrator.errors import InvalidPayload, NotFound, VeraError, WorkerUnavailable
+from vera_orchestrator.errors import InvalidPayload, NotFound, TaskFailed, VeraError, WorkerUnavailable
 from vera_orchestrator.http.failures import CAUGHT, describe, failure_of
 from vera_orchestrator.pricing import FREE
 from vera_orchestrator.usage import Usage
 from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Adapter, ListedModel
 from vera_orchestrator.workers.llm.conversation import ToolCall
-from vera_orchestrator.workers.llm.failures import EXCERPT, late, malformed, of_status
+from vera_orchestrator.workers.llm.failures import EXCERPT, late, malformed, of_status, says
 from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer, LLMCall
+from vera_orchestrator.workers.llm.ollama_models import LoadedModel, OnPull, PullProgress
 from vera_orchestrator.workers.llm.ollama_wire import (
     answer_of,
     arguments_of,
@@ -29,8 +30,11 @@ from vera_orchestrator.workers.llm.ollama_wire import (
 from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, ToolCallChunk, UsageChunk
 
 API_TYPE = "ollama"
-ANSWERS = frozenset({"ChatResponse", "ListResponse", "EmbedResponse"})
+ANSWERS = frozenset({"ChatResponse", "ListResponse", "EmbedResponse", "ProcessResponse", "ProgressResponse"})
 EMBEDDING_FAMILIES = frozenset({"bert", "nomic-bert"})
+TOO_LONG = frozenset({"exceeds the context length", "exceeds maximum context length", "prompt is too long"})
+PULLED = "success"
+NO_SUCH_MODEL = ("file does not exist", "not found")  # in the words of a stream that has begun with the status 200
 # what the client lets out where an answer is not JSON, or JSON of another shape
 ODD_ANSWERS = (ValueError, TypeError, AttributeError)
 
@@ -77,6 +81,40 @@ class OllamaAdapter(Adapter):
             async with asyncio.timeout(seconds):
                 listed = await self._client.list()
         return tuple(ListedModel(name=one.model, chats=_chats(one)) for one in listed.models if one.model)
+
+    async def loaded(self, *, seconds: float) -> Sequence[LoadedModel]:
+        """List the models that are in memory, within a time."""
+        with self._translated():
+            async with asyncio.timeout(seconds):
+                listed = await self._client.ps()
+        return tuple(
+            LoadedModel(name=name, size=one.size, size_vram=one.size_vram, expires_at=one.expires_at)
+            for one in listed.models
+            if (name := one.model or one.name)
+        )
+
+    async def pull(self, model: str, on_progress: OnPull | None = None, *, seconds: float | None = None) -> None:
+        """Download a model within a time; the server goes on where an earlier download was broken off.
+
+        Raises NotFound for a model that its registry does not have, else as all requests do.
+        """
+        pull: Any = cast("Any", self._client).pull
+        progress, said = PullProgress(), None
+        with self._translated(model):
+            async with asyncio.timeout(seconds):
+                steps = cast("AsyncGenerator[ollama.ProgressResponse, None]", await pull(model, stream=True))
+                try:
+                    async for step in steps:
+                        said = step.status
+                        done = progress.add(step.digest, step.completed, step.total)
+                        if on_progress is not None:
+                            await on_progress(1.0 if said == PULLED else done, said or "")
+                except ollama.ResponseError as error:
+                    raise not_pulled(error, model) from None
+                finally:
+                    await steps.aclose()
+        if said != PULLED:
+            raise TaskFailed(f"The download of {model!r} ended too early.", remedy="Pull it again.")
 
     async def close(self) -> None:
         """Close the client."""
@@ -138,7 +176,8 @@ def refusal_of(error: Exception, model: str | None) -> VeraError:
     if isinstance(error, ollama.ResponseError):
         if error.status_code == 404 and model:
             return missing(model)
-        return of_status(API_TYPE, error.status_code, " ".join(error.error.split())[:EXCERPT], {})
+        said = " ".join(error.error.split())[:EXCERPT]
+        return of_status(API_TYPE, error.status_code, said, {}, too_long=says(TOO_LONG, said))
     if isinstance(error, ValidationError) and error.title not in ANSWERS:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(["payload", *(str(part) for part in first["loc"])])
@@ -149,6 +188,18 @@ def refusal_of(error: Exception, model: str | None) -> VeraError:
 def missing(model: str) -> NotFound:
     """Return the error for a model that is not installed."""
     return NotFound(f"Ollama has no model {model!r}.", field="payload.model", remedy=f"Run: ollama pull {model}.")
+
+
+def not_pulled(error: ollama.ResponseError, model: str) -> VeraError:
+    """Return the error for a download that the server gave up."""
+    if error.status_code == 404 or error.error.endswith(NO_SUCH_MODEL):
+        return NotFound(
+            f"Ollama's registry has no model {model!r}.", field="payload.model", remedy="Check its name and tag."
+        )
+    if error.status_code < 400:  # it was said within a stream
+        said = " ".join(error.error.split())[:EXCERPT]
+        return TaskFailed(f"Ollama did not download {model!r}: {said}", remedy="Check its network and its disk.")
+    return refusal_of(error, model)
 
 
 def _chats(model: ollama.ListResponse.Model) -> bool:

@@ -36,6 +36,8 @@ ERRORS = ClientErrors(
     connection=openai.APIConnectionError,
     late=openai.APITimeoutError,
     status=openai.APIStatusError,
+    # OpenAI's code, llama.cpp's type, the words of vLLM
+    too_long=frozenset({"context_length_exceeded", "exceed_context_size_error", "maximum context length"}),
 )
 
 

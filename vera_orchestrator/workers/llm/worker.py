@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 from vera_orchestrator.enums import TaskType, WorkerCapability, WorkerStatus
-from vera_orchestrator.errors import InvalidPayload, NotConfigured, VeraError, WorkerUnavailable
-from vera_orchestrator.models import Task, TaskResult, WorkerConfig
-from vera_orchestrator.payloads import LLMPayload
-from vera_orchestrator.routing import needed_capabilities
-from vera_orchestrator.workers.base import BaseWorker
-from vera_orchestrator.workers.llm.base import Adapter, ListedModel
-from vera_orchestrator.workers.llm.calls import build_call, build_embedding, read_payload
-from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, FinishReason, LLMAnswer
-from vera_orchestrator.workers.llm.results import answer_metrics, data_of
+from vera_orchestrator.errors import InvalidPayload, NotConfigured, NotFound, VeraError, WorkerUnavailable
+from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent
+from vera_orchestrator.models import APIQuota, Task, TaskResult, WorkerConfig
+from vera_orchestrator.pricing import ModelPrice, PriceOverrides
+from vera_orchestrator.quota import Limits, Rate
+from vera_orchestrator.routing import Offer, needed_capabilities
+from vera_orchestrator.workers.llm.asked import Asked
+from vera_orchestrator.workers.llm.base import Adapter
+from vera_orchestrator.workers.llm.cache import cache_key
+from vera_orchestrator.workers.llm.calls import read_payload
+from vera_orchestrator.workers.llm.connected import ConnectedWorker
+from vera_orchestrator.workers.llm.failures import malformed, spent_of
+from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer
+from vera_orchestrator.workers.llm.names import own_name, plain
+from vera_orchestrator.workers.llm.offering import expected_tokens, named_models
+from vera_orchestrator.workers.llm.options import DEFAULTS, LLMOptions
+from vera_orchestrator.workers.llm.relay import Relay
+from vera_orchestrator.workers.llm.results import answer_metrics, check_filter, data_of
 from vera_orchestrator.workers.llm.usage import UsageCounter
 
-PROBE_SECONDS = 3
 
-
-class LLMWorker(BaseWorker):
+class LLMWorker(ConnectedWorker):
     """Asks one provider.
 
-    A subclass connects, chooses the model and names the types it takes; custom types are taken where the worker has
-    their capabilities and their payload is an llm_request's. `price` is in USD per 1,000 tokens, None if unknown.
-    Usage counts in memory only; pass an earlier worker's `usage` to go on with it.
+    A subclass connects, names the types it takes, and decides on models: `_default_model` and `_serves` say what is
+    known without asking, `_choose_model` decides for a call, `_make_ready` may fetch what is missing. Custom types are
+    taken where the worker has their capabilities and their payload is an llm_request's. `price` holds for the models
+    that `options.prices` leave out, `quota` None is no limit. Usage is also counted in memory; pass an earlier worker's
+    `usage` to go on with it.
     """
 
     own_types: ClassVar[frozenset[TaskType]]
-    needs_list: ClassVar[bool]
 
     def __init__(
         self,
@@ -43,133 +50,176 @@ class LLMWorker(BaseWorker):
         *,
         api_type: str,
         default_model: str | None,
-        price: float | None,
+        credential: str | None = None,
+        price: ModelPrice | None = None,
+        quota: APIQuota | None = None,
+        rate: Rate | None = None,
+        options: LLMOptions = DEFAULTS,
         usage: UsageCounter | None = None,
     ) -> None:
-        super().__init__(worker_id, capabilities, config)
+        prices = PriceOverrides(worker=price, models=options.prices)
+        super().__init__(worker_id, capabilities, config, prices=prices)
         self.api_type = api_type
         self.default_model = default_model
-        self.models: Sequence[ListedModel] = ()
+        self.credential = credential or worker_id
+        self.quota = quota
+        self.options = options
         self.usage = usage or UsageCounter()
-        self._price = price
-        self._adapter: Adapter | None = None
+        self._rate = rate
 
-    @abstractmethod
-    def _connect(self) -> Adapter:
-        """Make the adapter; runs in a thread, sends nothing. Raises NotConfigured."""
+    @property
+    def scope(self) -> str:
+        """The scope of the worker's own limits in the ledger: its credential's, whoever registered it."""
+        return f"credential:{self.credential}"
 
     @abstractmethod
     async def _choose_model(self, adapter: Adapter, named: str | None) -> str:
-        """Return the model for a call that names one, or None."""
+        """Return the model for a call that names one, or None; may list models. Raises where there is none."""
 
-    async def start(self) -> bool:
-        """Make the client and see whether the provider answers; if not, `status_reason` says why."""
-        self.status = WorkerStatus.STARTING
-        if self._adapter is None:
-            try:
-                self._adapter = await asyncio.to_thread(self._connect)  # the first import of a client takes a second
-            except NotConfigured as error:
-                return self._away(WorkerStatus.ERROR, error)
-        return await self.health_check()
+    def _default_model(self) -> str | None:
+        """Return the model for a task that names none, as far as it is known; pure and fast."""
+        return self.default_model
 
-    async def stop(self) -> bool:
-        """Close the connections."""
-        adapter, self._adapter = self._adapter, None
-        self.status = WorkerStatus.OFFLINE
-        if adapter is not None:
-            await adapter.close()
-        return True
+    def _serves(self, model: str) -> bool | None:
+        """Return whether the worker has a model: surely, surely not, or perhaps (None); pure and fast."""
+        return True if plain(model) in self._names else None
 
-    async def health_check(self) -> bool:
-        """List the provider's models: free, and enough to see whether it answers and takes the key."""
-        adapter = self._adapter
-        if adapter is None:
-            return False
-        try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                self.models = await adapter.models(seconds=PROBE_SECONDS)
-        except (TimeoutError, WorkerUnavailable):
-            return self._away(WorkerStatus.OFFLINE, adapter.unreachable())
-        except NotConfigured as error:
-            return self._away(WorkerStatus.ERROR, error)
-        except VeraError as error:  # servers without a list, or with an odd one, can still answer calls
-            if self.needs_list:
-                return self._away(WorkerStatus.ERROR, error)
-        if self._adapter is not adapter:
-            return False  # stopped meanwhile
-        if self.status is not WorkerStatus.MAINTENANCE:
-            self.status = WorkerStatus.BUSY if self.running else WorkerStatus.IDLE
-            self.status_reason = None
-        return True
-
-    async def execute_task(self, task: Task) -> TaskResult:
-        """Make one call; the result's data is the text, or one list of numbers per text. See Adapter for errors.
-
-        Raises InvalidPayload where the provider's filter left nothing of the answer.
-        """
-        adapter = self._adapter
-        if adapter is None:
-            raise WorkerUnavailable("The worker is not started.", remedy="Call start() first.")
-        payload = read_payload(task)
-        if payload.kind == "embedding" and payload.model is None:  # defaults are models that chat
-            raise InvalidPayload("No model is named.", field="payload.model", remedy="Name one that makes embeddings.")
-        model = await self._choose_model(adapter, payload.model)
-        started, reached = time.perf_counter(), True
-        try:
-            answer = await _asked(adapter, payload, model, task.timeout_seconds or self.config.timeout_seconds)
-        except WorkerUnavailable as error:
-            reached = False
-            self._away(WorkerStatus.OFFLINE, error)
-            raise
-        except NotConfigured as error:
-            self._away(WorkerStatus.ERROR, error)
-            raise
-        finally:
-            if reached:
-                self.usage.add_request()
-        result = self._result(answer, (time.perf_counter() - started) * 1000)
-        _check_filter(self.api_type, answer)
-        return result
+    async def _make_ready(self, adapter: Adapter, model: str, task: Task) -> None:
+        """Do what a model needs before it is asked; nothing has been sent for the task yet."""
 
     def accepts(self, task: Task) -> bool:
-        """Return whether the task is of a type of its own, or of a custom type that it has the capabilities for."""
-        if task.type in self.own_types:
-            return True
-        is_custom = task.type is TaskType.CUSTOM or not isinstance(task.type, TaskType)
-        return is_custom and needed_capabilities(task) <= self.capabilities
+        """Return whether the worker takes tasks of this type and may have a model that this one names."""
+        return bool(self.offers(task))
 
-    @property
-    def requests_today(self) -> int:
-        """Requests since midnight UTC, in memory."""
-        return self.usage.requests_today
+    def offers(self, task: Task) -> Sequence[Offer]:
+        """Return one offer for each model that the task may mean and that the worker may have; see LLMOptions."""
+        if not self._takes(task):
+            return ()
+        found: list[Offer] = []
+        for position, reference in enumerate(named_models(task.payload, self.options.model_classes)):
+            if reference is None:
+                found.append(self._default_offer(task))
+                continue
+            model = self._own_name(reference)
+            served = False if model is None else self._serves(model)
+            if served is not False:
+                found.append(self._offer(task, model, position, certain=served is True))
+        return tuple(found)
 
-    @property
-    def tokens_today(self) -> int:
-        """Tokens since midnight UTC, in memory."""
-        return self.usage.tokens_today
+    def expected_cost(self, task: Task) -> float:
+        """Return a rough estimate in USD for the first of its offers, to order workers by; infinite if unknown."""
+        return next((offer.expected_cost for offer in self.offers(task)), float("inf"))
 
-    @property
-    def cost_today(self) -> float:
-        """USD since midnight UTC, in memory."""
-        return self.usage.cost_today
+    async def demand(self, task: Task) -> Demand:
+        """Return the most that the task's call may use; see Adapter for errors."""
+        adapter, asked = await self._prepared(task)
+        return Demand(
+            credential=self.credential,
+            provider=self.api_type,
+            model=asked.call.model,
+            amounts=asked.amounts(self._costs, adapter.tokens_per_image),
+            limits={self.scope: self._limits()},
+            rates={} if self._rate is None else {self.scope: self._rate},
+        )
 
-    @property
-    def last_request(self) -> datetime | None:
-        """When the last request was made."""
-        return self.usage.last_request
+    async def attempt(self, task: Task, channel: Channel) -> TaskResult:
+        """Make one call; the result's data is the text, or one list of numbers per text. See Adapter for errors.
 
-    def _result(self, answer: LLMAnswer | EmbeddingAnswer, elapsed_ms: float) -> TaskResult:
-        tokens = answer.usage.tokens if answer.usage else None
-        cost = None if self._price is None or tokens is None else tokens / 1000 * self._price
-        self.usage.add_spending(tokens, cost)
+        The answer comes as a stream where somebody listens to it, or the payload asks for one. Raises InvalidPayload
+        where the provider's filter left nothing of the answer.
+        """
+        try:
+            adapter, asked = await self._prepared(task)
+            await self._make_ready(adapter, asked.call.model, task)
+        except BaseException:
+            channel.report(NOT_SENT)
+            raise
+        started = time.perf_counter()
+        try:
+            answer = await self._answer(adapter, asked, task, channel)
+        except VeraError as error:
+            self._note(error, channel)
+            raise
+        finally:
+            if channel.spent is not NOT_SENT:
+                self.usage.add_request()
+        result = self._result(asked, answer, channel, (time.perf_counter() - started) * 1000)
+        check_filter(self.api_type, answer)
+        return result
+
+    def cache_key(self, task: Task) -> str | None:
+        """Return what names the answer; None for a task that does not ask for a kept one. Raises InvalidPayload."""
+        return cache_key(read_payload(task), task)
+
+    async def _prepared(self, task: Task) -> tuple[Adapter, Asked]:
+        adapter = self._adapter
+        try:
+            if adapter is None:
+                raise WorkerUnavailable("The worker is not started.", remedy="Call start() first.")
+            payload = read_payload(task)
+            if payload.kind == "embedding" and payload.model is None:  # defaults are models that chat
+                raise InvalidPayload("No model is named.", field="payload.model", remedy="Name one for embeddings.")
+            model = await self._choose_model(
+                adapter, payload.model and (self._own_name(payload.model) or payload.model)
+            )
+        except (NotConfigured, NotFound, WorkerUnavailable) as error:
+            error.elsewhere = True
+            raise
+        output_tokens = self.options.output_tokens
+        return adapter, Asked.of(payload, model, output_tokens=output_tokens, cap=self.caps_output or self._has_limits)
+
+    async def _answer(
+        self, adapter: Adapter, asked: Asked, task: Task, channel: Channel
+    ) -> LLMAnswer | EmbeddingAnswer:
+        call, seconds = asked.call, task.timeout_seconds or self.config.timeout_seconds
+        if isinstance(call, EmbeddingCall):
+            return await adapter.embed(call, seconds=seconds)
+        if not (asked.stream or channel.wants_chunks or task.on_progress):
+            return await adapter.answer(call, seconds=seconds)
+        relay = Relay(
+            channel,
+            largest=asked.output,
+            cost=lambda usage: self._costs.of(usage, asked=call.model),
+            on_progress=task.on_progress,
+        )
+        try:
+            async with aclosing(adapter.stream(call, seconds=seconds)) as chunks:
+                async for chunk in chunks:
+                    whole = await relay.add(chunk)
+                    if whole is not None:
+                        return whole
+        except BaseException:
+            relay.report()
+            raise
+        raise malformed(self.api_type)
+
+    def _note(self, error: VeraError, channel: Channel) -> None:
+        """Keep what an error says of the account, of other workers, and of this one."""
+        spent = spent_of(error)
+        if spent is not None:
+            channel.report(spent)
+        if isinstance(error, NotConfigured | NotFound | WorkerUnavailable):
+            error.elsewhere = True
+        if isinstance(error, WorkerUnavailable):
+            self._away(WorkerStatus.OFFLINE, error)
+        elif isinstance(error, NotConfigured):
+            self._away(WorkerStatus.ERROR, error)
+
+    def _result(
+        self, asked: Asked, answer: LLMAnswer | EmbeddingAnswer, channel: Channel, elapsed_ms: float
+    ) -> TaskResult:
+        usage = answer.usage
+        cost = None if usage is None else self._costs.of(usage, asked=asked.call.model, answered=answer.model)
+        if usage is not None:
+            channel.report(Spent(usage=usage, cost=cost))
+            self.usage.add_spending(usage.tokens, cost)
         metrics: dict[str, Any] = {
             **answer_metrics(answer),
+            "cost_usd": None if cost is None else float(cost),
             "cost_known": cost is not None,
             "api_type": self.api_type,
             "execution_time_ms": elapsed_ms,
         }
-        if cost is not None:
-            metrics["cost_usd"] = cost
         return TaskResult(
             success=True,
             data=data_of(answer),
@@ -178,24 +228,30 @@ class LLMWorker(BaseWorker):
             worker_id=self.worker_id,
         )
 
-    def _away(self, status: WorkerStatus, error: VeraError) -> bool:
-        if self.status is not WorkerStatus.MAINTENANCE:
-            self.status, self.status_reason = status, str(error)
-        return False
+    def _takes(self, task: Task) -> bool:
+        if task.type in self.own_types:
+            return True
+        is_custom = task.type is TaskType.CUSTOM or not isinstance(task.type, TaskType)
+        return is_custom and needed_capabilities(task) <= self.capabilities
 
+    def _own_name(self, reference: str) -> str | None:
+        return own_name(reference, kind=self.api_type, worker_id=self.worker_id, known=self._names)
 
-async def _asked(adapter: Adapter, payload: LLMPayload, model: str, seconds: float) -> LLMAnswer | EmbeddingAnswer:
-    if payload.kind == "embedding":
-        return await adapter.embed(build_embedding(payload, model), seconds=seconds)
-    return await adapter.answer(build_call(payload, model), seconds=seconds)
+    def _default_offer(self, task: Task) -> Offer:
+        # defaults are models that chat; the attempt says that there is none for the rest
+        model = None if task.payload.get("kind") == "embedding" else self._default_model()
+        return self._offer(task, model, 0, certain=model is not None and self._serves(model) is True)
 
+    def _offer(self, task: Task, model: str | None, position: int, *, certain: bool) -> Offer:
+        cost = self._costs.expected(model, *expected_tokens(task.payload))
+        return Offer(model=model, position=position, expected_cost=cost, certain=certain)
 
-def _check_filter(api_type: str, answer: LLMAnswer | EmbeddingAnswer) -> None:
-    if not isinstance(answer, LLMAnswer) or answer.finish_reason is not FinishReason.CONTENT_FILTER:
-        return
-    if not answer.text and not answer.tool_calls:
-        raise InvalidPayload(
-            f"The content filter of {api_type} left nothing of the answer ({answer.native_finish_reason}).",
-            field="payload",
-            remedy="Ask in another way.",
-        )
+    def _limits(self) -> Limits:
+        zone = self.options.time_zone
+        return Limits(zone=zone) if self.quota is None else Limits.of_quota(self.quota, zone)
+
+    @property
+    def _has_limits(self) -> bool:
+        quota = self.quota
+        limits = () if quota is None else (quota.tokens_per_minute, quota.tokens_per_day, quota.cost_limit_per_day)
+        return any(limit is not None for limit in limits)
