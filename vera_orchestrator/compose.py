@@ -18,6 +18,7 @@ from vera_orchestrator.tools import ToolRegistry, register_builtins, register_en
 from vera_orchestrator.workers.api_request import ApiRequestWorker
 from vera_orchestrator.workers.code_execution import CodeExecutionWorker
 from vera_orchestrator.workers.docker import DockerWorker
+from vera_orchestrator.workers.llm.ollama_worker import ollama_workers
 from vera_orchestrator.workers.registry import WorkerRegistry, installed_worker_kinds
 from vera_orchestrator.workers.tool_call import ToolCallWorker
 
@@ -54,7 +55,7 @@ def compose(
         engine=_engine(config, prefect),
         sealer=sealer_of(config),
         registry=_workers(config, tools),
-        router=router or TaskRouter(),
+        router=router or TaskRouter(config.routing),
         scope=scope or _everything,
         hooks=Hooks(),
     )
@@ -90,6 +91,8 @@ def _workers(config: OrchestratorConfig, tools: ToolRegistry) -> WorkerRegistry:
     registry.add(CodeExecutionWorker(config))
     for number in range(1, config.docker_pool_size + 1):
         registry.add(DockerWorker(config, f"docker-{number}"))
+    for worker in ollama_workers(config):
+        registry.add(worker)
     for factory in installed_worker_kinds().values():
         registry.add(factory(config))
     return registry

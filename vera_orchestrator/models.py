@@ -120,8 +120,8 @@ class Task:
     `depends_on` names tasks of the same batch that must succeed first; `depends_on_any` names tasks that must only have
     ended. `timeout_seconds` bounds one attempt (None: the configuration's); `max_wait_seconds` and `expires_at` bound
     the waiting. `budget` names one of the settings' `llm_budgets`. `fairness_key` says whose turn a task takes; of the
-    tasks with one `concurrency_key` only one runs at a time. A task with `store=False` leaves neither payload nor result
-    in the journal once it has ended.
+    tasks with one `concurrency_key` only one runs at a time. A task with `store=False` leaves neither payload nor
+    result in the journal once it has ended.
     """
 
     id: str = field(default_factory=new_id)

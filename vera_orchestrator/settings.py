@@ -230,7 +230,10 @@ class OrchestratorConfig(BaseSettings):
         given = cast("dict[str, Any]", value)
         if info.field_name == "llm_limits":
             return {**_UNLIMITED, **given}
-        return {name: {**_UNLIMITED, **quota} if isinstance(quota, Mapping) else quota for name, quota in given.items()}
+        return {
+            name: {**_UNLIMITED, **cast("dict[str, Any]", one)} if isinstance(one, dict) else one
+            for name, one in given.items()
+        }
 
     @field_validator("llm_time_zone")
     @classmethod

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from vera_orchestrator.errors import TaskFailed, TaskTimeout, VeraError
+from vera_orchestrator.metering import Channel
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.entry import Entry
 from vera_orchestrator.runtime.values import own_copy, redacted
@@ -16,6 +17,7 @@ from vera_orchestrator.secrets import Sealer, redact
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.substitution import substitute
 from vera_orchestrator.workers.base import BaseWorker
+from vera_orchestrator.workers.metered import MeteredWorker
 
 UpstreamResults = Callable[[Entry], Awaitable[dict[str, Any]]]
 
@@ -28,10 +30,10 @@ class Attempts:
         self._sealer = sealer
         self._upstream = upstream
 
-    async def run(self, entry: Entry, worker: BaseWorker) -> TaskResult:
-        """Return the worker's result, with its time and worker filled in; raises VeraError or CancelledError.
+    async def prepare(self, entry: Entry, model: str | None = None) -> tuple[Task, frozenset[str]]:
+        """Return the task as its worker gets it, secrets and results of others filled in, and those secrets.
 
-        Secrets that the worker was given appear neither in the result nor in an error text.
+        With `model` the payload names that one. Raises VeraError.
         """
         opened = self._sealer.open(entry.payload)
         payload = opened.payload
@@ -40,27 +42,42 @@ class Attempts:
             # after the secrets: what a dependency returned is not the submitter's to resolve
             payload = substitute(payload, await self._upstream(entry))
         if payload:  # each attempt has its own, whatever the worker does to it
-            task = dataclasses.replace(task, payload=own_copy(payload))
-        if not opened.values:
-            return await self._execute(task, worker)
+            payload = own_copy(payload)
+        if model is not None:
+            payload = {**payload, "model": model}
+        return (dataclasses.replace(task, payload=payload) if payload else task), opened.values
+
+    async def run(
+        self, task: Task, secrets: frozenset[str], worker: BaseWorker, channel: Channel | None = None
+    ) -> TaskResult:
+        """Return the worker's result, with its time and worker filled in; raises VeraError or CancelledError.
+
+        Secrets that the worker was given appear neither in the result nor in an error text. A metered worker tells the
+        channel what it uses.
+        """
+        if not secrets:
+            return await self._execute(task, worker, channel)
         try:
-            result = await self._execute(task, worker)
+            result = await self._execute(task, worker, channel)
         except VeraError as error:
-            _redact(error, opened.values)
+            _redact(error, secrets)
             raise
         if result.error is not None:
-            result.error = redact(result.error, opened.values)
-        result.data = redacted(result.data, opened.values)
-        result.metrics = redacted(result.metrics, opened.values)
+            result.error = redact(result.error, secrets)
+        result.data = redacted(result.data, secrets)
+        result.metrics = redacted(result.metrics, secrets)
         return result
 
-    async def _execute(self, task: Task, worker: BaseWorker) -> TaskResult:
+    async def _execute(self, task: Task, worker: BaseWorker, channel: Channel | None) -> TaskResult:
         limit = self._limit(task, worker)
         began = time.perf_counter()
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                result = await worker.execute_task(task)
+                if channel is not None and isinstance(worker, MeteredWorker):
+                    result = await worker.attempt(task, channel)
+                else:
+                    result = await worker.execute_task(task)
         except VeraError:  # first, as some of ours are TimeoutErrors too
             raise
         except TimeoutError as error:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vera_orchestrator.enums import TaskStatus, WorkerStatus
-from vera_orchestrator.models import Task
+from vera_orchestrator.errors import OverLimit, VeraError
 from vera_orchestrator.quota import TokenBucket
-from vera_orchestrator.routing import Candidate, TaskRouter
+from vera_orchestrator.routing import Candidate, Offer, TaskRouter
 from vera_orchestrator.runtime.entry import Entry, Group
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.base import REACHABLE, BaseWorker
+from vera_orchestrator.workers.metered import MeteredWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
 ANY_WORKER = "any worker"
+SETTLED = "settled"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +27,7 @@ class Wait:
     """Why a group cannot go on, what would change that (`tokens`), and when at the latest to look again (`until`).
 
     `group` is the group that it holds for, which may be another than the one the task was in; with `whole_family` it
-    holds for all groups that differ from it only in the concurrency key.
+    holds for all groups that differ from it only in the concurrency key. `hopeless` is set where nothing would.
     """
 
     group: Group
@@ -34,6 +38,19 @@ class Wait:
     nothing_fits: bool = False
     unreachable: bool = False
     whole_family: bool = False
+    hopeless: VeraError | None = None
+
+
+class Obstacle(NamedTuple):
+    """Why a worker cannot take a task now, and until when on the steady clock where that is known (infinite: never).
+
+    The reason completes "the worker is", or with `is_sentence` stands by itself.
+    """
+
+    reason: str
+    until: float | None = None
+    by_limit: bool = False
+    is_sentence: bool = False
 
 
 class Seat:
@@ -43,38 +60,52 @@ class Seat:
         self.worker = worker
         self.token = f"worker:{worker.worker_id}"
         rate = worker.config.rate_limit_per_minute
-        self._bucket = TokenBucket(rate, now=now) if rate else None
+        # the rate of a metered worker is its credential's, and is kept in the ledger for all processes
+        self._bucket = TokenBucket(rate, now=now) if rate and not isinstance(worker, MeteredWorker) else None
         self._settings = settings
         self._failures = 0
         self._open_until = 0.0
+        self._pause: Obstacle | None = None
+        self.last_chosen = 0
 
-    def obstacle(self, now: float) -> tuple[str, float | None] | None:
-        """Return why the worker cannot take a task now, and until when where that is known."""
+    def obstacle(self, now: float) -> Obstacle | None:
+        """Return why the worker cannot take a task now."""
         worker = self.worker
         if not worker.is_usable:
             reason = (worker.status_reason or "").rstrip(".")
-            return f"{worker.status}" + (f" ({reason})" if reason else ""), None
+            return Obstacle(f"{worker.status}" + (f" ({reason})" if reason else ""))
         if self._open_until > now:
-            return "set aside after repeated failures", self._open_until
+            return Obstacle("set aside after repeated failures", self._open_until)
         if self._failures >= self._settings.breaker_failures and worker.running:
-            return "on probation with one task", None
+            return Obstacle("on probation with one task")
         if worker.running >= worker.config.max_concurrent_tasks:
-            return "busy", None
+            return Obstacle("busy")
+        if self._pause is not None and (self._pause.until or 0.0) > now:
+            return self._pause
         if self._bucket is not None and (ready_at := self._bucket.ready_at(now)) > now:
-            return "at its rate limit", ready_at
+            return Obstacle("at its rate limit", ready_at, by_limit=True)
         return None
 
-    def candidate(self, task: Task, *, failed_before: bool, unusable: str | None) -> Candidate:
-        """Return the worker as the router sees it."""
+    def pause(self, until: float, reason: str) -> None:
+        """Send it nothing until a time: its provider, or a limit, says so."""
+        if self._pause is None or (self._pause.until or 0.0) < until:
+            self._pause = Obstacle(reason, until, by_limit=True, is_sentence=True)
+
+    def candidate(self, offer: Offer, *, failed_before: bool) -> Candidate:
+        """Return the worker with one of its offers as the router sees it."""
         worker = self.worker
         return Candidate(
             worker_id=worker.worker_id,
             status=worker.status,
             load=worker.load,
             latency_ms=worker.metrics.avg_execution_time_ms,
-            expected_cost=worker.expected_cost(task),
-            unusable=unusable,
+            expected_cost=offer.expected_cost,
             failed_before=failed_before,
+            capabilities=worker.capabilities,
+            model=offer.model,
+            position=offer.position,
+            certain=offer.certain,
+            last_chosen=self.last_chosen,
         )
 
     def take(self, now: float) -> None:
@@ -100,7 +131,7 @@ class Seat:
 
 
 class Capacity:
-    """The workers' slots and the limits across them."""
+    """The workers' slots and the limits across them; `settlements` counts calls whose use has become known here."""
 
     def __init__(
         self,
@@ -117,6 +148,8 @@ class Capacity:
         self._fitting: dict[Group, list[Seat]] = {}
         self._held: Counter[str] = Counter()
         self._generation = 0
+        self._chosen = 0
+        self.settlements = 0
 
     def workers_changed(self) -> None:
         """Find out anew which workers fit which groups."""
@@ -175,19 +208,50 @@ class Capacity:
         return group if accepted_by == group.accepted_by else group._replace(accepted_by=accepted_by)
 
     def _route(self, entry: Entry, group: Group, seats: list[Seat], now: float) -> Seat | Wait:
-        obstacles = {seat.worker.worker_id: seat.obstacle(now) for seat in seats}
-        usable = [
-            seat.candidate(entry.task, failed_before=entry.failed_on == seat.worker.worker_id, unusable=None)
-            for seat in seats
-            if obstacles[seat.worker.worker_id] is None
-        ]
+        obstacles: dict[str, Obstacle | None] = {}
+        usable: list[Candidate] = []
+        for seat in seats:
+            obstacle = seat.obstacle(now)
+            if obstacle is None:
+                usable += self._offered(entry, seat, obstacles, now)
+            else:
+                obstacles[seat.worker.worker_id] = obstacle
         ranked = self._router.rank(entry.task, usable) if usable else ()
         if ranked:
-            entry.considered = {worker_id: why[0] if why else "usable" for worker_id, why in obstacles.items()}
+            entry.considered = {name: why.reason if why else "usable" for name, why in obstacles.items()}
+            entry.model = ranked[0].model
             return self._seats[ranked[0].worker_id]
         if usable:
-            obstacles.update({one.worker_id: ("left out by the router", None) for one in usable})
+            obstacles.update({one.worker_id: Obstacle("left out by the router") for one in usable})
         return _why_not(group, seats, obstacles, by_router=bool(usable))
+
+    def _offered(
+        self, entry: Entry, seat: Seat, obstacles: dict[str, Obstacle | None], now: float
+    ) -> Iterator[Candidate]:
+        """Yield what a worker offers, and note what of it the task does not get."""
+        worker_id = seat.worker.worker_id
+        for offer in seat.worker.offers(entry.task):
+            refusal = entry.refused_by(worker_id, offer.model, now, self.settlements)
+            name = worker_id if refusal is None or offer.model is None else f"{worker_id} with {offer.model}"
+            if refusal is not None:
+                obstacles[name] = Obstacle(refusal.reason, refusal.until, by_limit=refusal.by_limit, is_sentence=True)
+                continue
+            obstacles[name] = None
+            yield seat.candidate(offer, failed_before=worker_id in entry.failed_on)
+
+    def alternatives(self, entry: Entry, worker_id: str, now: float) -> set[str]:
+        """Return the workers that can be reached and might take a task that has just failed on one of them.
+
+        That one is among them if it has another model for it.
+        """
+        return {
+            seat.worker.worker_id
+            for seat in self.fitting(entry.group, now)
+            if seat.worker.status in REACHABLE and seat.worker.accepts(entry.task)
+            for offer in seat.worker.offers(entry.task)
+            if (seat.worker.worker_id, offer.model) != (worker_id, entry.model)
+            and entry.refused_by(seat.worker.worker_id, offer.model, now, self.settlements) is None
+        }
 
     def full(self, group: Group, name: str, limit: int) -> Wait:
         """Return the wait for a slot of a limit."""
@@ -202,6 +266,8 @@ class Capacity:
     def take(self, entry: Entry, seat: Seat, now: float) -> None:
         """Use what `admit` found."""
         seat.take(now)
+        self._chosen += 1
+        seat.last_chosen = self._chosen
         for name in self.slots(entry.group):
             entry.held.append(name)
             self._held[name] += 1
@@ -225,36 +291,49 @@ class Capacity:
         return seat
 
 
-def _why_not(
-    group: Group, seats: list[Seat], obstacles: Mapping[str, tuple[str, float | None] | None], *, by_router: bool
-) -> Wait:
-    reasons = {worker_id: why for worker_id, why in obstacles.items() if why is not None}
-    times = [until for _, until in reasons.values() if until is not None]
-    limited = any(reason == "at its rate limit" for reason, _ in reasons.values())
+def _why_not(group: Group, seats: list[Seat], obstacles: Mapping[str, Obstacle | None], *, by_router: bool) -> Wait:
+    met = {name: why for name, why in obstacles.items() if why is not None}
+    words = _in_words(met)
+    times = [why.until for why in met.values() if why.until is not None and why.until < math.inf]
     unreachable = not any(seat.worker.status in REACHABLE for seat in seats)
+    by_limit = any(why.by_limit for why in met.values())
     return Wait(
         group=group,
-        status=TaskStatus.RATE_LIMITED if limited else TaskStatus.WAITING_RESOURCES,
-        reason=_in_words({worker_id: reason for worker_id, (reason, _) in reasons.items()}),
-        tokens=frozenset({ANY_WORKER, *(seat.token for seat in seats)}),
+        status=TaskStatus.RATE_LIMITED if by_limit else TaskStatus.WAITING_RESOURCES,
+        reason=words,
+        tokens=frozenset({ANY_WORKER, *(seat.token for seat in seats), *([SETTLED] if by_limit else [])}),
         until=min(times, default=None),
         unreachable=unreachable,
         # a router may judge by the key, and how long workers may be away is counted for each group
         whole_family=not by_router and not unreachable,
+        hopeless=_hopeless(met, words),
     )
 
 
-def _in_words(reasons: Mapping[str, str]) -> str:
+def _hopeless(obstacles: Mapping[str, Obstacle], words: str) -> VeraError | None:
+    """Return the error for a task that no worker will ever get, since a limit is too low for it."""
+    final = [why for why in obstacles.values() if why.until == math.inf]
+    if len(final) < len(obstacles) or not any(why.by_limit for why in final):
+        return None
+    return OverLimit(f"{words}.", remedy="Ask for less (max_tokens, a shorter prompt), or raise the limit.")
+
+
+def _in_words(obstacles: Mapping[str, Obstacle]) -> str:
     """Return which workers are what, those of one kind together."""
-    workers: dict[str, list[str]] = {}
-    for worker_id, reason in reasons.items():
-        workers.setdefault(reason, []).append(worker_id)
+    workers: dict[Obstacle, list[str]] = {}
+    for name, why in obstacles.items():
+        workers.setdefault(Obstacle(why.reason, is_sentence=why.is_sentence), []).append(name)
     return "; ".join(
-        f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'} {reason}" for reason, ids in list(workers.items())[:5]
+        f"{', '.join(names)}{':' if why.is_sentence else ' is' if len(names) == 1 else ' are'} {why.reason}"
+        for why, names in list(workers.items())[:5]
     )
 
 
 def describe(group: Group) -> str:
     """Return what a group needs, in words."""
     needs = ", ".join(sorted(group.capabilities)) or "nothing special"
-    return f"it needs {needs}" + (f" on worker {group.pinned}" if group.pinned else "")
+    return (
+        f"it needs {needs}"
+        + (f" with the model {group.model}" if group.model else "")
+        + (f" on worker {group.pinned}" if group.pinned else "")
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from vera_orchestrator.errors import VeraError
-from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.metering import Channel
+from vera_orchestrator.models import StreamChunk, Task, TaskResult
 from vera_orchestrator.routing import needed_capabilities
 
 
@@ -16,7 +18,8 @@ class Group(NamedTuple):
     """Everything that decides whether waiting tasks can be admitted: those of one group stand or fall together.
 
     `accepted_by` is set where not all workers with the capabilities accept the task: the generation of the workers when
-    that was found out, and those that do.
+    that was found out, and those that do. `model` and `budget` are those that the task names. `apart` sets tasks apart
+    that limits or workers have refused: by the size of their calls, or each for itself.
     """
 
     type: str
@@ -24,11 +27,44 @@ class Group(NamedTuple):
     pinned: str | None
     concurrency_key: str | None
     accepted_by: tuple[int, frozenset[str]] | None = None
+    model: str | None = None
+    budget: str | None = None
+    apart: tuple[str, int] | None = None
 
     @property
     def family(self) -> Group:
         """The group without the concurrency key: all that need the same workers and are of the same type."""
         return self if self.concurrency_key is None else self._replace(concurrency_key=None)
+
+
+class Refusal(NamedTuple):
+    """Why a worker, with one model, does not get a task: until when, on the steady clock (infinite: never).
+
+    `by_limit` says that a limit has no room, and not that the worker has failed; one that may have room later is asked
+    again as soon as the count of settlements is no longer `as_of`.
+    """
+
+    until: float
+    reason: str
+    by_limit: bool
+    as_of: int = 0
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Call:
+    """One attempt on a metered worker, from its admission to its end.
+
+    `booking` names what is reserved for it. Instead of running it ends with `problem`, or with `answered` out of the
+    cache; a new answer is kept under `cache_key`. `channel` is there once it has begun.
+    """
+
+    task: Task | None = None
+    secrets: frozenset[str] = frozenset()
+    booking: str | None = None
+    problem: VeraError | None = None
+    answered: TaskResult | None = None
+    cache_key: str | None = None
+    channel: Channel | None = None
 
 
 class Upstream(NamedTuple):
@@ -49,7 +85,9 @@ class Entry:
     `payload` is the template, `after` what it waits for. `entered` is when it began to wait, in seconds since the
     epoch; `adopted_at`, on the steady clock, is set if it was taken over from another owner.
     `considered` is the routing's explanation, `held` names the limits it has a slot of; `queued` says whether it
-    is in the ready queue and `unreached_since` since when its worker could not be reached.
+    is in the ready queue and `unreached_since` since when its worker could not be reached. `failed_on` names workers
+    where an attempt has failed, `refusals` says which workers, by their id and a model, do not get it; `model` is the
+    one that was chosen and `call` its attempt on a metered worker. `listener` gets the chunks of its answer.
     """
 
     key: int
@@ -62,7 +100,11 @@ class Entry:
     batch: int | None = None
     after: Sequence[Upstream] = ()
     adopted_at: float | None = None
-    failed_on: str | None = None
+    failed_on: set[str] = field(default_factory=set[str])
+    refusals: dict[tuple[str, str | None], Refusal] = field(default_factory=dict[tuple[str, str | None], Refusal])
+    model: str | None = None
+    call: Call | None = None
+    listener: Callable[[StreamChunk], None] | None = None
     considered: dict[str, str] = field(default_factory=dict[str, str])
     held: list[str] = field(default_factory=list[str])
     execution: asyncio.Task[Any] | None = None
@@ -75,6 +117,26 @@ class Entry:
     expired: bool = False
     final: bool = False
 
+    def refused_by(self, worker_id: str, model: str | None, now: float, settlements: int) -> Refusal | None:
+        """Return why a worker, with this model, does not get the task now."""
+        refusal = self.refusals.get((worker_id, model)) if self.refusals else None
+        if refusal is None or refusal.until <= now:
+            return None
+        is_news = refusal.by_limit and refusal.until < math.inf and refusal.as_of != settlements
+        return None if is_news else refusal
+
+    def refuse(self, worker_id: str, refusal: Refusal, *, size: int | None = None) -> None:
+        """Note that a worker, with the model chosen last, does not get the task.
+
+        `size` is that of its call, where a smaller one might be taken: then those of a similar size wait together. What
+        is refused for good is this task's own, and no other is to wait with it.
+        """
+        self.refusals[worker_id, self.model] = refusal
+        if refusal.until == math.inf:
+            self.group = self.group._replace(apart=("task", self.key))
+        elif size is not None and self.group.apart is None:
+            self.group = self.group._replace(apart=("size", size.bit_length()))
+
     def forget_timers(self) -> None:
         """Cancel what would happen later."""
         for timer in (self.delay, self.expiry):
@@ -85,7 +147,15 @@ class Entry:
 
 def group_of(task: Task) -> Group:
     """Return the group of a task."""
-    return Group(str(task.type), needed_capabilities(task), task.requirements.worker_id, task.concurrency_key)
+    model = task.payload.get("model")
+    return Group(
+        str(task.type),
+        needed_capabilities(task),
+        task.requirements.worker_id,
+        task.concurrency_key,
+        model=model if isinstance(model, str) else None,
+        budget=task.budget,
+    )
 
 
 def run_name(task: Task) -> str:

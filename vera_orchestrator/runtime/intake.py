@@ -152,6 +152,7 @@ _KINDS: tuple[tuple[str, Any, str], ...] = (
     ("concurrency_key", (str, NoneType), _TEXT),
     ("fairness_key", (str, NoneType), _TEXT),
     ("idempotency_key", (str, NoneType), _TEXT),
+    ("budget", (str, NoneType), _TEXT),
 )
 
 

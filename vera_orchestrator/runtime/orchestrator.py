@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +20,7 @@ from vera_orchestrator.errors import (
     OrchestratorStopped,
 )
 from vera_orchestrator.journal.base import HistoryQuery
+from vera_orchestrator.journal.ledger import Total
 from vera_orchestrator.models import Hook, ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.lifecycle import Lifecycle
@@ -28,6 +29,7 @@ from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.status import metrics_of, recording_of
 from vera_orchestrator.runtime.submission import BatchOptions
 from vera_orchestrator.secrets import mask
+from vera_orchestrator.windows import SECOND, day_of, zone_named
 
 
 class Orchestrator(Lifecycle):
@@ -62,16 +64,32 @@ class Orchestrator(Lifecycle):
         return await self._ready()
 
     async def submit_stream(self, task: Task) -> AsyncIterator[StreamChunk]:
-        """Accept a task and yield its result in chunks, the last of which holds the whole of it.
+        """Accept a task and yield its result in chunks as they come, the last of which holds the whole of it.
 
-        A worker that does not stream, which in this version is every worker, gives its text as one chunk. Raises as
+        A worker that does not stream gives its text as one chunk. Before its first chunk a task is retried as any
+        other; after it a failure is final. A reader that leaves early does not cancel the task. Raises as
         `submit_task` does.
         """
-        result = await self.submit_task(task, wait=True)
-        assert isinstance(result, TaskResult)
-        if result.success and isinstance(result.data, str):
-            yield StreamChunk(kind=ChunkKind.TEXT, text=result.data)
-        yield StreamChunk(kind=ChunkKind.END, result=result)
+        chunks: asyncio.Queue[StreamChunk | None] = asyncio.Queue()
+        parts = await self._taking()
+        try:
+            accepted = await parts.submission.task(task, chunks.put_nowait)
+        except LeaseLost:
+            parts = await self._reborn(parts)
+            accepted = await parts.submission.task(task, chunks.put_nowait)
+        ending = asyncio.ensure_future(parts.submission.result(accepted))
+        ending.add_done_callback(lambda _: chunks.put_nowait(None))
+        try:
+            has_text = False
+            while (chunk := await chunks.get()) is not None:
+                has_text = has_text or chunk.kind is ChunkKind.TEXT
+                yield chunk
+            result = await ending
+            if result.success and isinstance(result.data, str) and not has_text:
+                yield StreamChunk(kind=ChunkKind.TEXT, text=result.data)
+            yield StreamChunk(kind=ChunkKind.END, result=result)
+        finally:
+            ending.cancel()
 
     async def get_task(self, task_id: str) -> Task | None:
         """Return the newest task with this id, as a copy with its secrets masked, or None."""
@@ -340,6 +358,14 @@ class Orchestrator(Lifecycle):
     def running_tasks(self) -> list[Task]:
         """Return the tasks that run now."""
         return [entry.task for entry in self._parts.dispatcher.active]
+
+    def spent_today(self, scopes: Collection[str]) -> Mapping[str, Total]:
+        """Return what was used today of scopes of the ledger, such as `provider:openai`; blocks for a moment.
+
+        The day is that of the settings' `llm_time_zone`. Raises JournalUnavailable.
+        """
+        midnight, _ = day_of(round(time.time() * SECOND), zone_named(self.config.llm_time_zone))
+        return self._given.journal.ledger.totals_now(scopes, midnight)
 
     def get_status(self) -> dict[str, Any]:
         """Return the wire form of how the orchestrator stands."""

@@ -13,6 +13,7 @@ from vera_orchestrator.runtime.capacity import Capacity
 from vera_orchestrator.runtime.dispatcher import Dispatcher
 from vera_orchestrator.runtime.intake import Intake
 from vera_orchestrator.runtime.live import LiveTasks
+from vera_orchestrator.runtime.metering import Metering
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
 from vera_orchestrator.runtime.recovery import Recovery, Scope
@@ -65,13 +66,16 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
     ownership = Ownership(journal, config, seal=given.sealer.fingerprint, taken_over=taken_over, lost=lost)
     progress = Progress(settings=config, journal=journal, engine=engine, live=live, ownership=ownership)
     capacity = Capacity(given.registry, given.router, config, lambda: engine.limits)
+    attempts = Attempts(config, given.sealer, progress.upstream)
+    settlement = Settlement(journal, config, given.hooks, progress.ended)
     dispatcher = Dispatcher(
         settings=config,
         capacity=capacity,
         engine=engine,
         journal=journal,
-        attempts=Attempts(config, given.sealer, progress.upstream),
-        settlement=Settlement(journal, config, given.hooks, progress.ended),
+        attempts=attempts,
+        metering=Metering(config, journal, attempts, settlement.surely),
+        settlement=settlement,
         no_worker=progress.no_worker,
         lost=progress.lost,
     )

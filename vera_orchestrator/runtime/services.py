@@ -18,6 +18,7 @@ from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
 from vera_orchestrator.runtime.recovery import Recovery
 from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.windows import SECOND
 from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
@@ -32,6 +33,8 @@ WATCH_SECONDS = 1.0
 LEFTOVER_SECONDS = 1.0
 HEALTH_CHECK_SECONDS = 10.0
 PRUNE_ROWS = 500
+LEDGER_DAYS = 3.0
+"""How long uses are kept at least: a day in any time zone must be whole."""
 PRUNED = "it is no longer in the journal"
 logger = logging.getLogger(__name__)
 
@@ -246,8 +249,17 @@ class Services:
             )
             if deleted < PRUNE_ROWS:
                 break
+        await self._prune_ledger()
         await self._recovery.end_forgotten_batches()
         await asyncio.sleep(self._settings.retention_interval_seconds)
+
+    async def _prune_ledger(self) -> None:
+        days = max(self._settings.retention_days, LEDGER_DAYS)
+        before = round((time.time() - days * 86_400) * SECOND)
+        answers_before = time.time() - self._settings.llm_cache_seconds
+        prune = self._journal.ledger.prune
+        while await prune(before=before, answers_before=answers_before, limit=PRUNE_ROWS) >= PRUNE_ROWS:
+            pass
 
 
 async def _is_healthy(worker: BaseWorker) -> tuple[bool, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,9 +14,9 @@ import orjson
 
 from vera_orchestrator.engine.base import BatchPlan, Engine, Label
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import IdempotencyConflict, InvalidBatch, QueueFull
+from vera_orchestrator.errors import IdempotencyConflict, InvalidBatch, InvalidValue, QueueFull
 from vera_orchestrator.journal.base import BatchRow, Journal, TaskRow
-from vera_orchestrator.models import ParallelBatch, Task, TaskResult
+from vera_orchestrator.models import ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.codec import decode_task, to_datetime
 from vera_orchestrator.runtime.entry import Entry, Upstream, run_name
@@ -62,15 +62,16 @@ class Submission:
         self._coming = 0
         self.submitted = 0
 
-    async def task(self, task: Task) -> Accepted:
-        """Accept one task, which may depend on earlier ones by their ids.
+    async def task(self, task: Task, listener: Callable[[StreamChunk], None] | None = None) -> Accepted:
+        """Accept one task, which may depend on earlier ones by their ids; `listener` gets the chunks of its answer.
 
         Raises InvalidPayload, InvalidValue, UnknownDependency, QueueFull, DuplicateTaskId or IdempotencyConflict.
         """
-        check_task(task)
+        self._check(task)
         with self._room(1):
             after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
             draft = self._draft(task, time.time(), after)
+            draft.entry.listener = listener
             return await self._in_any_case((draft,), self._commit_task(task, draft, unmet))
 
     async def _commit_task(self, task: Task, draft: Draft, unmet: dict[int, bool]) -> Accepted:
@@ -113,7 +114,7 @@ class Submission:
         if not tasks:
             raise InvalidBatch("the batch has no tasks.", field="tasks", remedy="Give at least one task.")
         for task in tasks:
-            check_task(task)
+            self._check(task)
         _check_keys(tasks)
         edges = batch_edges(tasks, in_order=not options.execute_parallel)
         now = time.time()
@@ -195,6 +196,15 @@ class Submission:
             batch_id=batch_id,
             position=position,
         )
+
+    def _check(self, task: Task) -> None:
+        check_task(task)
+        budgets = self._settings.llm_budgets
+        if task.budget is not None and task.budget not in budgets:
+            known = f"Use one of {', '.join(sorted(budgets))}, or add" if budgets else "Add"
+            raise InvalidValue(
+                f"there is no budget {task.budget!r}.", field="budget", remedy=f"{known} it to the setting llm_budgets."
+            )
 
     @contextmanager
     def _room(self, count: int) -> Generator[None]:

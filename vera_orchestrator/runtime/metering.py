@@ -1,0 +1,172 @@
+"""Admit and settle on metered workers: what an attempt may use is reserved before it, and replaced by what it used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from vera_orchestrator.errors import JournalUnavailable, VeraError
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.ledger import Booking, Ledger
+from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent
+from vera_orchestrator.models import APIQuota, TaskResult
+from vera_orchestrator.quota import Fits, Limits, Never, WaitUntil
+from vera_orchestrator.runtime.attempt import Attempts
+from vera_orchestrator.runtime.codec import decode_result, encode_result
+from vera_orchestrator.runtime.entry import Call, Entry, Refusal
+from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.windows import SECOND
+from vera_orchestrator.workers.metered import MeteredWorker
+
+EVERYTHING = "all models"
+BUDGET = "budget:"
+RECHECK_SECONDS = 1.0
+"""How often to ask again what has no room: others may have used less than they had reserved."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """An attempt that cannot go now.
+
+    `size` is that of its call where a smaller one might go. With `pauses_worker` nothing can go on this worker.
+    """
+
+    refusal: Refusal
+    size: int | None = None
+    pauses_worker: bool = False
+
+
+class Metering:
+    """Keeps account of attempts on metered workers. `surely` repeats a write until the journal has answered."""
+
+    def __init__(
+        self,
+        settings: OrchestratorConfig,
+        journal: Journal,
+        attempts: Attempts,
+        surely: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]],
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._attempts = attempts
+        self._surely = surely
+        zone = settings.llm_time_zone
+        self._everything = Limits.of_quota(settings.llm_limits, zone)
+        self._providers = _limits(settings.llm_provider_limits, zone)
+        self._budgets = _limits(settings.llm_budgets, zone)
+        self._slack = round(settings.llm_slack_seconds * SECOND)
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self._journal.ledger
+
+    async def admit(self, entry: Entry, worker: MeteredWorker) -> Refused | None:
+        """Reserve what an attempt may use; None if it can begin, with `entry.call` set.
+
+        What is wrong with the task itself is left for the attempt to raise. Raises JournalUnavailable or LeaseLost.
+        """
+        call = entry.call = Call()
+        try:
+            call.task, call.secrets = await self._attempts.prepare(entry, entry.model)
+            call.answered = await self._from_cache(call, worker)
+            if call.answered is not None:
+                return None
+            demand = await worker.demand(call.task)
+        except JournalUnavailable:
+            raise
+        except VeraError as error:
+            call.problem = error
+            return None
+        booking = self._booking(entry, worker, demand)
+        call.booking = booking.key  # now: it may be written although the answer never comes
+        found = await self._ledger.reserve(booking, slack=self._slack)
+        if isinstance(found, Fits):
+            return None
+        entry.call = None
+        return _refused(found, demand)
+
+    async def _from_cache(self, call: Call, worker: MeteredWorker) -> TaskResult | None:
+        assert call.task is not None
+        call.cache_key = worker.cache_key(call.task) if call.task.store else None
+        if call.cache_key is None:
+            return None
+        kept = await self._ledger.answer(call.cache_key, since=time.time() - self._settings.llm_cache_seconds)
+        result = decode_result(kept)
+        if result is not None:
+            result.metrics = {**result.metrics, "cached": True, "cost_usd": 0.0}
+        return result
+
+    def _booking(self, entry: Entry, worker: MeteredWorker, demand: Demand) -> Booking:
+        provider = f"provider:{demand.provider}"
+        scopes = {
+            **demand.limits,
+            provider: self._providers.get(demand.provider, _UNLIMITED),
+            EVERYTHING: self._everything,
+        }
+        if entry.group.budget is not None:
+            scopes[BUDGET + entry.group.budget] = self._budgets.get(entry.group.budget, _UNLIMITED)
+        return Booking(
+            key=uuid4().hex,
+            task=entry.key,
+            owner=entry.owner,
+            worker_id=worker.worker_id,
+            provider=demand.provider,
+            model=demand.model,
+            amounts=demand.amounts,
+            scopes=scopes,
+            rates=demand.rates,
+        )
+
+    def settle(self, call: Call) -> asyncio.Task[Any] | None:
+        """Replace what was reserved for a call by what was used; what goes on in the background is returned."""
+        if call.booking is None:
+            return None
+        spent = NOT_SENT if call.channel is None else call.channel.spent
+        # begun here and now: so it is written before the end of the task is
+        return asyncio.create_task(self._settled(call.booking, spent, self._ledger.settle(call.booking, spent)))
+
+    async def _settled(self, key: str, spent: Spent | None, first: Awaitable[bool]) -> None:
+        try:
+            await first
+        except JournalUnavailable:
+            await self._surely(lambda: self._ledger.settle(key, spent))
+
+    async def keep(self, call: Call, result: TaskResult) -> None:
+        """Keep a new answer for tasks that ask for the same."""
+        if call.cache_key is None or not result.success:
+            return
+        try:
+            text = encode_result(result, self._settings.max_result_bytes)
+            await self._ledger.keep_answer(call.cache_key, text, at=time.time())
+        except VeraError as error:
+            logger.warning("an answer could not be kept for other tasks: %s", error)
+
+
+_UNLIMITED = Limits()
+
+
+def _limits(quotas: Mapping[str, APIQuota], zone: str) -> dict[str, Limits]:
+    return {name: Limits.of_quota(quota, zone) for name, quota in quotas.items()}
+
+
+def begin(call: Call, entry: Entry) -> Channel:
+    """Return the channel of a call that begins now."""
+    call.channel = Channel(entry.listener)
+    return call.channel
+
+
+def _refused(found: WaitUntil | Never, demand: Demand) -> Refused:
+    if isinstance(found, Never):
+        return Refused(refusal=Refusal(math.inf, found.reason, by_limit=True), size=demand.amounts.tokens)
+    left = min(RECHECK_SECONDS, found.time / SECOND - time.time())
+    refusal = Refusal(time.monotonic() + max(0.01, left), found.reason, by_limit=True)
+    if not found.any_size:
+        return Refused(refusal=refusal, size=demand.amounts.tokens)
+    return Refused(refusal=refusal, pauses_worker=not found.scope.startswith(BUDGET))
