@@ -11,6 +11,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoo
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.base import BaseWorker
 
+from blocks import LLMProvider, OllamaHost
 from deployments.plan import Plan, PoolPlan, QueuePlan
 from vera_orchestrator.errors import NotConfigured
 
@@ -30,6 +31,8 @@ async def apply_plan(client: PrefectClient, plan: Plan, pools: Collection[str] =
             async for line in _queue(client, pool.name, queue):
                 yield line
     async for line in _limits(client, plan.limits):
+        yield line
+    async for line in _block_types(client):
         yield line
 
 
@@ -66,6 +69,17 @@ async def _limits(client: PrefectClient, limits: Mapping[str, int]) -> AsyncIter
                 GlobalConcurrencyLimitCreate(name=name, limit=number, active=False)
             )
             yield f"created concurrency limit {name} = {number} (inactive)"
+
+
+async def _block_types(client: PrefectClient) -> AsyncIterator[str]:
+    """Make the types of blocks known, so that Prefect's UI offers them."""
+    for block in (LLMProvider, OllamaHost):
+        slug = block.get_block_type_slug()
+        try:
+            await client.read_block_type_by_slug(slug)
+        except ObjectNotFound:
+            await block.aregister_type_and_schema(client=client)
+            yield f"created block type {slug}"
 
 
 def job_template(pool: PoolPlan) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from prefect import Flow, get_run_logger
 from prefect.context import FlowRunContext
 
+from blocks.orchestrator import BlockOrchestrator
 from flows.scope import OwnRows
 from tasks import TASKS
 from vera_orchestrator.compose import PrefectParts, compose, standard_tools
@@ -18,7 +19,6 @@ from vera_orchestrator.models import TaskResult
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.task_json import task_from_json
-from vera_orchestrator.workers.llm import OllamaWorker
 from vera_orchestrator.workers.parallel_batch import ParallelBatchWorker
 
 
@@ -42,14 +42,13 @@ def current_run() -> CurrentRun:
 
 @asynccontextmanager
 async def flow_orchestrator(own: Flow[..., Any], rows: OwnRows) -> AsyncGenerator[Orchestrator]:
-    """Start an orchestrator on the settings of the environment, and stop it afterwards.
+    """Start an orchestrator on the settings and keys of the environment and Prefect's blocks, and stop it afterwards.
 
     Of tasks that nobody owns it claims only `rows`.
     """
     prefect = PrefectParts(tasks=TASKS, batch_flow=own, adopt=True)
     config = OrchestratorConfig()
-    orchestrator = Orchestrator(compose(config, standard_tools(), prefect, scope=rows))
-    orchestrator.worker_registry.add(OllamaWorker(config.ollama_url))
+    orchestrator = BlockOrchestrator(compose(config, standard_tools(), prefect, scope=rows))
     orchestrator.worker_registry.add(ParallelBatchWorker(orchestrator))
     async with orchestrator:
         yield orchestrator

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,15 +19,31 @@ from BackgroundCognition.orchestrator import (
     WorkerStatus,
 )
 from tests.support import Scripted, run, soon
+from vera_orchestrator.enums import RoutingStrategy
+from vera_orchestrator.errors import InvalidValue
+from vera_orchestrator.simulator.running import serving
+
+KEY = "sk-unified-9a8b7c6d"
 
 
 @pytest.fixture
-async def orchestrator(tmp_path: Path) -> AsyncIterator[UnifiedOrchestrator]:
-    config = OrchestratorConfig(
+def config(tmp_path: Path) -> OrchestratorConfig:
+    return OrchestratorConfig(
         home=tmp_path / "state", prefect="off", ollama_url="http://127.0.0.1:9", docker_pool_size=0, drain_seconds=0
     )
+
+
+@pytest.fixture
+async def orchestrator(config: OrchestratorConfig) -> AsyncIterator[UnifiedOrchestrator]:
     async with UnifiedOrchestrator(config) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def provider_url() -> Iterator[str]:
+    """The address of simulated providers of all kinds."""
+    with serving() as served:
+        yield served.url
 
 
 async def test_a_function_becomes_a_tool_that_can_be_called(orchestrator: UnifiedOrchestrator) -> None:
@@ -92,3 +109,107 @@ async def test_its_parts_can_be_read(orchestrator: UnifiedOrchestrator) -> None:
     assert (orchestrator.scheduler.queued_tasks, orchestrator.scheduler.active_tasks) == (0, 0)
     (shown,) = orchestrator.get_task_history(status_filter=TaskStatus.COMPLETED)
     assert shown["id"] == task.id
+
+
+async def test_a_registered_provider_answers_at_once(orchestrator: UnifiedOrchestrator, provider_url: str) -> None:
+    worker_id = await soon(orchestrator.register_llm_api("anthropic", KEY, base_url=provider_url, default_model="m"))
+    result = await soon(orchestrator.execute_llm_request("hello", prefer_ollama=False))
+    assert result.success, result.error
+    assert result.worker_id == worker_id
+
+
+async def test_the_same_credential_again_updates_its_worker_and_another_key_is_another(
+    orchestrator: UnifiedOrchestrator, provider_url: str
+) -> None:
+    first = await soon(orchestrator.register_llm_api("anthropic", KEY, 5, base_url=provider_url, default_model="m"))
+    await soon(orchestrator.execute_llm_request("hello"))
+    again = await soon(orchestrator.register_llm_api("anthropic", KEY, 7, base_url=provider_url, default_model="m"))
+    other = await soon(orchestrator.register_llm_api("anthropic", KEY + "2", base_url=provider_url))
+    assert again == first != other
+    shown = orchestrator.worker_registry.require(first).to_dict()
+    assert shown["rate_limit_per_minute"] == 7
+    assert shown["total_tokens_used"] > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("api_type", {"api_type": "cohere"}),
+        ("api_key", {"api_key": ""}),
+        ("rate_limit_per_minute", {"rate_limit_per_minute": 0}),
+        ("cost_per_1k_tokens", {"cost_per_1k_tokens": -1}),
+        ("base_url", {"base_url": f"http://user:{KEY}@127.0.0.1:9"}),
+    ],
+)
+async def test_what_cannot_be_registered_is_refused_by_name(
+    orchestrator: UnifiedOrchestrator, field: str, arguments: dict[str, Any]
+) -> None:
+    before = orchestrator.worker_registry.get_all_workers()
+    given: dict[str, Any] = {"api_type": "openai", "api_key": KEY, **arguments}
+    with pytest.raises(InvalidValue) as caught:
+        await orchestrator.register_llm_api(**given)
+    assert caught.value.field == field
+    assert KEY not in str(caught.value)
+    assert orchestrator.worker_registry.get_all_workers() == before
+
+
+async def test_an_unregistered_provider_is_gone(orchestrator: UnifiedOrchestrator, provider_url: str) -> None:
+    worker_id = await soon(orchestrator.register_llm_api("gemini", KEY, base_url=provider_url))
+    assert await soon(orchestrator.unregister_llm_api(worker_id)) is True
+    assert orchestrator.worker_registry.get_worker(worker_id) is None
+    assert await soon(orchestrator.unregister_llm_api(worker_id)) is False
+
+
+async def test_only_llm_apis_are_unregistered_as_such(orchestrator: UnifiedOrchestrator) -> None:
+    worker = Scripted()
+    await orchestrator.worker_registry.register(worker)
+    with pytest.raises(InvalidValue, match="worker_id"):
+        await orchestrator.unregister_llm_api(worker.worker_id)
+    assert orchestrator.worker_registry.get_worker(worker.worker_id) is worker
+
+
+async def test_keys_of_the_environment_become_workers(
+    config: OrchestratorConfig, provider_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", provider_url)
+    async with UnifiedOrchestrator(config) as started:
+        task = Task(type=TaskType.LLM_REQUEST, payload={"prompt": "hello", "model": "m"})
+        result = await run(started, task)
+    assert result.success, result.error
+    assert result.metrics["api_type"] == "anthropic"
+
+
+async def test_keys_of_the_environment_can_be_left_alone(
+    config: OrchestratorConfig, provider_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", provider_url)
+    kinds = [
+        {worker.to_dict().get("api_type") for worker in made.worker_registry.get_all_workers()}
+        for made in (
+            UnifiedOrchestrator(config),
+            UnifiedOrchestrator(config.model_copy(update={"llm_keys_from_environment": False})),
+        )
+    ]
+    assert ["openai" in found for found in kinds] == [True, False]
+
+
+async def test_a_key_of_the_environment_that_cannot_be_one_is_told_and_not_shown(
+    config: OrchestratorConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY} and more")
+    made = UnifiedOrchestrator(config)
+    assert "openai" not in {worker.to_dict().get("api_type") for worker in made.worker_registry.get_all_workers()}
+    assert "openai" in caplog.text
+    assert KEY not in caplog.text
+
+
+async def test_each_named_ollama_server_is_a_worker_and_the_settings_choose_the_strategy(
+    config: OrchestratorConfig,
+) -> None:
+    hosts = ["http://127.0.0.1:7", "http://127.0.0.1:9"]
+    made = UnifiedOrchestrator(config.model_copy(update={"ollama_hosts": hosts, "routing": RoutingStrategy.LATENCY}))
+    urls = [worker.to_dict().get("ollama_url") for worker in made.worker_registry.get_all_workers()]
+    assert sorted(filter(None, urls)) == sorted(hosts)
+    assert made.router.strategy is RoutingStrategy.LATENCY

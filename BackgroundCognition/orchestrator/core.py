@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from blocks.llm_provider import provider_of
+from blocks.orchestrator import BlockOrchestrator
 from flows.run_batch import run_batch
 from tasks import TASKS
 from vera_orchestrator.compose import PrefectParts, compose, standard_tools
@@ -11,16 +13,13 @@ from vera_orchestrator.enums import TaskPriority, TaskType
 from vera_orchestrator.models import APIQuota, Task, TaskResult
 from vera_orchestrator.resources import ResourceManager
 from vera_orchestrator.routing import TaskRouter
-from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.scheduler import SmartScheduler
 from vera_orchestrator.settings import OrchestratorConfig
-from vera_orchestrator.workers.llm import LLMAPIWorker, OllamaWorker
-from vera_orchestrator.workers.llm.kinds import default_model_of
 from vera_orchestrator.workers.parallel_batch import ParallelBatchWorker
 from vera_orchestrator.workers.remote import RemoteWorker
 
 
-class UnifiedOrchestrator(Orchestrator):
+class UnifiedOrchestrator(BlockOrchestrator):
     """Takes tasks of all types, sends each to the best worker that can run it now, and loses none.
 
     Use it with `async with`, or call `start` and `stop`. `config` holds the settings, `router` decides which of several
@@ -33,7 +32,6 @@ class UnifiedOrchestrator(Orchestrator):
         self.tools = standard_tools()
         prefect = PrefectParts(tasks=TASKS, batch_flow=run_batch)
         super().__init__(compose(config, self.tools, prefect, router=router))
-        self.worker_registry.add(OllamaWorker(config.ollama_url, default_model=config.default_ollama_model))
         self.worker_registry.add(ParallelBatchWorker(self))
         self.resource_manager = ResourceManager(self.worker_registry, self.running_tasks)
         self.scheduler = SmartScheduler(self)
@@ -85,14 +83,14 @@ class UnifiedOrchestrator(Orchestrator):
     ) -> str:
         """Add a worker for a cloud LLM API and return its id; the same credential again updates its worker.
 
-        Whether the key works is found out afterwards and shown as the worker's status. Raises InvalidValue for an
-        unknown `api_type`.
+        It is there at once. In the background it is written to Prefect as an LLMProvider block, encrypted, from which
+        other processes and later ones take it when they start; with Prefect switched off it ends with this process.
+        Whether the key works is found out afterwards and shown as the worker's status. Raises InvalidValue, naming
+        the argument, for an unknown `api_type` or a value that cannot be used.
         """
-        if base_url is None:  # servers at other addresses have other models
-            default_model = default_model or default_model_of(api_type, self.config)
-        worker = LLMAPIWorker(
-            api_type,
-            api_key,
+        provider = provider_of(
+            kind=api_type,
+            api_key=api_key,
             base_url=base_url,
             default_model=default_model,
             worker_id=worker_id,
@@ -100,8 +98,7 @@ class UnifiedOrchestrator(Orchestrator):
             cost_per_1k_tokens=cost_per_1k_tokens,
             quota=quota,
         )
-        await self.worker_registry.register(worker)
-        return worker.worker_id
+        return (await self.register_provider(provider)).worker_id
 
     async def register_remote_worker(
         self, remote_url: str, worker_id: str | None = None, auth_token: str | None = None

@@ -11,7 +11,7 @@ from tests.http.server import serving
 from vera_orchestrator.engine.server import EmbeddedServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Generator[Station]:
     """One server, one worker and one journal for the tests of this folder."""
     home = tmp_path_factory.mktemp("station") / "vera"

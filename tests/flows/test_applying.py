@@ -35,6 +35,14 @@ def test_limits_limit_nothing_until_somebody_switches_them_on(station: Station) 
     assert not any(found.values())
 
 
+def test_prefects_ui_offers_the_types_of_blocks(station: Station) -> None:
+    async def read(client: PrefectClient) -> set[str]:
+        return {found.slug for found in await client.read_block_types()}
+
+    assert {"llm-provider", "ollama-host"} <= station.ask(read)
+    assert "created block type llm-provider" in station.applied.output
+
+
 def test_priorities_are_set_right_and_a_second_time_nothing_is_left_to_do(station: Station) -> None:
     async def spoil(client: PrefectClient) -> None:
         queue = await client.read_work_queue_by_name("low", work_pool_name=POOL)
