@@ -61,6 +61,26 @@ def show_results(console: Console, batch: ParallelBatch, skipped: Sequence[str],
         console.print(f"Code was skipped, because there is no sandbox. Install it with: {remedy}", soft_wrap=True)
 
 
+def show_answers(console: Console, batch: ParallelBatch, source: str) -> None:
+    """Show what language models have answered, and who they were."""
+    table = Table(title=f"Language models: {source}", expand=True)
+    for column in ("task", "status", "model", "tokens", "cost"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("answer", no_wrap=True, overflow="ellipsis", ratio=1)
+    for task in batch.tasks:
+        metrics = task.result.metrics if task.result else {}
+        tokens, cost = metrics.get("tokens_used"), metrics.get("cost_usd")
+        table.add_row(
+            task.id,
+            _status(task),
+            escape(str(metrics.get("model", ""))),
+            "" if tokens is None else f"{tokens:,}",
+            f"{cost:.6f} USD" if cost is not None else "not known" if tokens else "",
+            escape(_result(task)),
+        )
+    console.print(table)
+
+
 def _status(task: Task) -> str:
     return f"[{COLOURS.get(task.status, 'white')}]{task.status}[/]"
 

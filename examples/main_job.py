@@ -1,7 +1,8 @@
 """The main job: everything embedded, one batch on real input.
 
 Three HTTP requests read JSON from the Prefect server's own API, sandboxed Python summarises each answer, a tool writes
-a report, and a last task, which depends on all others, checks it. Run it with `make run`.
+a report, and a last task, which depends on all others, checks it. Then language models are asked: two prompts at a
+time, and a summary of one of the answers. Run it with `make run`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from BackgroundCognition.orchestrator import OrchestratorConfig, Task, TaskPriority, TaskType, UnifiedOrchestrator
-from examples.display import REFRESH_SECONDS, show_progress, show_results
+from BackgroundCognition.orchestrator import (
+    OrchestratorConfig,
+    Task,
+    TaskPriority,
+    TaskRequirements,
+    TaskType,
+    UnifiedOrchestrator,
+)
+from examples.display import REFRESH_SECONDS, show_answers, show_progress, show_results
+from examples.llm_source import load_simulator, source_for
 from examples.sandbox_setup import INSTALL, has_sandbox
 from vera_orchestrator.engine.server import EmbeddedServer, ServerAddress
 from vera_orchestrator.models import ParallelBatch
@@ -37,6 +46,7 @@ print(f"{kind} with {len(answer)} entries, {len(text):,} characters: {', '.join(
 """
 REPORT = "report.md"
 SHOWN_SECONDS = 10
+ANSWER_TOKENS = 200
 
 
 def main_job(api_url: str, *, with_code: bool) -> list[Task]:
@@ -82,21 +92,41 @@ def main_job(api_url: str, *, with_code: bool) -> list[Task]:
     return tasks
 
 
+def llm_step(capability: str) -> list[Task]:
+    """Return the batch for language models, on workers with a capability: two prompts, and a summary of the story."""
+    prompts = {"task-1": "Generate a story", "explain": "Explain orchestration", "task-2": "Summarize: {task-1}"}
+    return [
+        Task(
+            id=name,
+            type=TaskType.LLM_REQUEST,
+            payload={"prompt": prompt, "max_tokens": ANSWER_TOKENS},
+            requirements=TaskRequirements(worker_capabilities=[capability]),
+            depends_on=["task-1"] if name == "task-2" else [],
+        )
+        for name, prompt in prompts.items()
+    ]
+
+
 async def run(console: Console, home: Path, *, keep: bool) -> int:
     """Run the main job with its state in `home`; return the exit status."""
     with_code = await asyncio.to_thread(has_sandbox, console)
     console.print(f"State folder: {home}. Starting the Prefect server (the first time takes some seconds).")
     server = EmbeddedServer.of(OrchestratorConfig(home=home, prefect="embedded"))
-    address = await server.acquire()
+    # the simulator may not be needed, but now nobody waits for it
+    address, _ = await asyncio.gather(server.acquire(), load_simulator())
     os.environ[f"VERA_SECRET_{SECRET.upper()}"] = basic_auth(address)
     config = OrchestratorConfig(
         home=home, prefect="embedded", http_allow=[address.api_url.split("/")[2]], tools_root=home.parent / "reports"
     )
     async with UnifiedOrchestrator(config) as orchestrator:
-        batch = await _run_batch(orchestrator, console, address.api_url, with_code=with_code)
+        tasks = main_job(address.api_url, with_code=with_code)
+        batch = await _run_batch(orchestrator, console, tasks, "main job")
         skipped = [] if with_code else [f"summarise {name}" for name in SOURCES]
         show_results(console, batch, skipped, INSTALL)
         console.print(f"Report: {config.workspace / REPORT}", soft_wrap=True)
+        async with source_for(orchestrator, console) as source:
+            answers = await _run_batch(orchestrator, console, llm_step(source.capability), "LLM step")
+        show_answers(console, answers, source.words)
         _show_way_to_ui(console, orchestrator, batch, home)
         if keep:
             console.print("Everything stays up. End it with Ctrl-C.")
@@ -104,13 +134,13 @@ async def run(console: Console, home: Path, *, keep: bool) -> int:
         else:
             console.print("The server ends now, and keeps what it knows; to look at it: make run ARGS=--keep")
     server.release()
-    return 0 if batch.status == "completed" else 1
+    return 0 if {batch.status, answers.status} == {"completed"} else 1
 
 
 async def _run_batch(
-    orchestrator: UnifiedOrchestrator, console: Console, api_url: str, *, with_code: bool
+    orchestrator: UnifiedOrchestrator, console: Console, tasks: list[Task], name: str
 ) -> ParallelBatch:
-    batch_id = await orchestrator.submit_batch(main_job(api_url, with_code=with_code), name="main job")
+    batch_id = await orchestrator.submit_batch(tasks, name=name)
     assert isinstance(batch_id, str)
     await show_progress(console, orchestrator, batch_id)
     deadline = asyncio.get_running_loop().time() + SHOWN_SECONDS

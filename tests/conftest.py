@@ -7,11 +7,31 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.distribution import pytest_collection_modifyitems, pytest_xdist_make_scheduler
+from tests.garbage import pytest_collection
 from tests.services import docker_service, postgres_service, redis_service
 from tests.services.running import address_of, new_database, own_redis
 from tests.services.skips import pytest_make_collect_report, pytest_runtest_makereport
 
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]  # pytest finds hooks by these names here
+__all__ = [  # pytest finds hooks by these names here
+    "pytest_collection",
+    "pytest_collection_modifyitems",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "pytest_xdist_make_scheduler",
+]
+
+PROVIDER_VARIABLES = (
+    *("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+    *("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_keys_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep keys in the environment from becoming workers, which would reach a provider."""
+    for name in PROVIDER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 def _needed(title: str, address: str | None, variable: str) -> str:

@@ -57,7 +57,8 @@ class EchoWorker(BaseWorker):
 def settings(home: Path, **more: Any) -> OrchestratorConfig:
     """Return settings of an orchestrator that has neither Prefect nor Ollama."""
     ollama_url = f"http://127.0.0.1:{free_port()}"
-    return OrchestratorConfig(home=home / "vera", prefect="off", ollama_url=ollama_url, drain_seconds=1, **more)
+    quick = {"drain_seconds": 1, "freeze_garbage": False, **more}
+    return OrchestratorConfig(home=home / "vera", prefect="off", ollama_url=ollama_url, **quick)
 
 
 def echoing(home: Path, **more: Any) -> UnifiedOrchestrator:

@@ -23,14 +23,14 @@ Make = Callable[..., Awaitable[Orchestrator]]
 
 @dataclass(frozen=True, kw_only=True)
 class RunningServer:
-    """The server that the tests of a module share."""
+    """A server that the tests of this folder share."""
 
     home: Path
     server: EmbeddedServer
     address: ServerAddress
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One embedded server, on a fresh state folder, started by somebody with Prefect settings of their own."""
     home = tmp_path_factory.mktemp("state") / "vera"
@@ -60,7 +60,7 @@ def copied_home(running_server: RunningServer, parent: Path) -> Path:
     return folder.parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def other_server(running_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A second server, which tests may harm, but leave running."""
     home = copied_home(running_server, tmp_path_factory.mktemp("other"))

@@ -183,6 +183,5 @@ def has_ended(run: TaskRun | FlowRun | None) -> bool:
 
 
 def state_name(run: TaskRun | FlowRun) -> str:
-    """Return the name of a run's state."""
-    assert run.state is not None
-    return run.state.name or ""
+    """Return the name of a run's state; empty while it has none, as the server writes the run before its state."""
+    return (run.state.name or "") if run.state is not None else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -16,6 +17,7 @@ from types import TracebackType
 from vera_orchestrator.engine.server_folder import ServerFolder, ServerState
 
 ROOT = Path(__file__).parents[2]
+PROGRAM_SECONDS = 60.0
 
 USER = """
 import asyncio, json, sys
@@ -59,6 +61,24 @@ class UserProcess:
     ) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+async def ended(program: str, *arguments: str) -> tuple[int, str, str]:
+    """Run a program to its end and return its exit code, output and errors; none is left that takes too long."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, *arguments),
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), PROGRAM_SECONDS)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
 
 
 class Watch:

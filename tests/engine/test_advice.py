@@ -27,17 +27,18 @@ AGAINST_PAGES = ("PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_API_
 
 
 @pytest.fixture
-def unprotected(tmp_path: Path) -> Iterator[str]:
+def unprotected(home: Path) -> Iterator[str]:
     """The API's address of a Prefect server as `prefect server start` makes one, without any settings."""
+    folder = home / "prefect"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         process = subprocess.Popen(
             [sys.executable, "-m", "vera_orchestrator.engine.server_process", str(listener.fileno())],
             env={
                 "PATH": os.defpath,
                 "PYTHONPATH": str(ROOT),
-                "PREFECT_HOME": str(tmp_path),
+                "PREFECT_HOME": str(folder),
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-                "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}",
+                "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
                 "PREFECT_SERVER_UI_ENABLED": "false",
             },
             stdin=subprocess.PIPE,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.engine.conftest import Make
 from tests.engine.recording import Records, eventually, has_ended, next_host, recorded, state_name
-from tests.engine.server_users import ROOT
+from tests.engine.server_users import ended
 from tests.support import Gate, Scripted, run, soon, until
 from vera_orchestrator.engine.open_runs import left_open
 from vera_orchestrator.models import Task
@@ -46,9 +44,9 @@ async def test_the_host_is_renewed_after_so_many_runs_and_the_old_one_completes(
             await run(orchestrator, Task())
         hosts.append(await next_host(orchestrator, after=hosts[-1]))
     for earlier in hosts[:-1]:
-        ended = await records.ended_flow_run(earlier)
-        assert state_name(ended) == "Completed"
-        assert ended.name == "tasks of state"
+        shown = await records.ended_flow_run(earlier)
+        assert state_name(shown) == "Completed"
+        assert shown.name == "tasks of state"
         assert len(await records.ended_runs(earlier, 3)) == 3
     assert state_name(await records.flow_run(hosts[-1])) == "Running"
 
@@ -90,14 +88,9 @@ async def test_a_task_that_stop_interrupts_is_not_shown_as_running_for_ever(stat
 async def test_the_flow_runs_of_a_killed_process_are_shown_as_crashed_at_the_next_start(
     state: Path, make: Make, records: Records
 ) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", DIES, str(state)),
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-    )
-    output, _ = await soon(process.communicate())
-    assert process.returncode == -signal.SIGKILL
-    left = output.decode().split()
+    code, output, errors = await ended(DIES, str(state))
+    assert code == -signal.SIGKILL, errors
+    left = output.split()
     assert sorted(str(one) for one in next(iter(left_open(state).values()))) == sorted(left)
     await make()
     for flow_run_id in left:

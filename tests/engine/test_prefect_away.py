@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -19,7 +17,7 @@ from prefect.client.schemas.objects import TaskRun
 
 from tests.engine.conftest import RunningServer
 from tests.engine.recording import Records, eventually, has_ended, next_host, recorded, state_name
-from tests.engine.server_users import ROOT, Watch, state_of, stopped
+from tests.engine.server_users import Watch, ended, state_of, stopped
 from tests.support import Gate, Scripted, echo, run, soon, until
 from vera_orchestrator.engine import connection, events
 from vera_orchestrator.engine.events import ServerEvents
@@ -181,17 +179,11 @@ async def test_stop_takes_no_long_while_the_server_is_silent(frail: tuple[Path, 
 
 async def test_a_process_ends_soon_after_stop_while_the_server_is_silent(frail: tuple[Path, Records]) -> None:
     home, _ = frail
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", STOPS, str(home)),
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
     try:
-        output, errors = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 0, errors.decode()
+        code, output, errors = await ended(STOPS, str(home))
+        assert code == 0, errors
         assert time.time() - float(output) < GENEROUS
-        assert "Still processing" not in errors.decode()
+        assert "Still processing" not in errors
     finally:
         server = state_of(home).server_pid
         assert server is not None

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import prefect.settings
@@ -17,7 +14,7 @@ from prefect.settings import get_current_settings, temporary_settings
 
 from tests.engine.conftest import Make, RunningServer
 from tests.engine.recording import Records, client_settings, next_host, recorded, state_name
-from tests.engine.server_users import ROOT
+from tests.engine.server_users import ended
 from tests.support import Scripted, run, soon
 from vera_orchestrator.models import Task
 
@@ -158,13 +155,6 @@ async def test_a_hosts_parameters_hold_nothing_of_its_tasks(make: Make, records:
 
 
 async def test_a_normal_run_with_failures_says_nothing_of_prefects_on_the_console(state: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", PROGRAM, str(state)),
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 0, errors.decode()
-    assert output.decode() == "done\n"
-    assert errors.decode() == ""
+    code, output, errors = await ended(PROGRAM, str(state))
+    assert (code, errors) == (0, "")
+    assert output == "done\n"

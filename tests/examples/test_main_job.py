@@ -17,12 +17,14 @@ import pytest
 from rich.console import Console
 
 from examples.display import show_results
-from examples.main_job import SOURCES, main_job
+from examples.main_job import SOURCES, llm_step, main_job
+from tests.http.server import free_port
 from vera_orchestrator.graph import check_graph
 from vera_orchestrator.models import ParallelBatch
 
 ROOT = Path(__file__).parents[2]
 STEPS = [f"{step} {name}" for step in ("read", "summarise") for name in SOURCES]
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 SECONDS = 120
 
 
@@ -36,10 +38,13 @@ class Ran:
 
 
 def started(home: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the program where there is neither an Ollama nor a key of a provider."""
+    kept = {name: value for name, value in os.environ.items() if name not in KEYS}
+    own = {"VERA_HOME": str(home), "VERA_OLLAMA_URL": f"http://127.0.0.1:{free_port()}", "COLUMNS": "160"}
     return subprocess.Popen(
         [sys.executable, "-u", "-m", "examples.main_job", *arguments],
         cwd=ROOT,
-        env={**os.environ, "VERA_HOME": str(home), "COLUMNS": "160"},
+        env={**kept, **own},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -70,6 +75,14 @@ def test_it_runs_to_its_end_and_writes_the_report(ran: Ran) -> None:
     if shutil.which("bwrap"):
         assert ran.output.count("completed") >= len(STEPS) + 2
         assert "entries" in (ran.reports / "report.md").read_text()
+
+
+def test_it_asks_a_model_and_says_plainly_that_it_is_simulated(ran: Ran) -> None:
+    assert re.search(r"Language models: simulated at http://127\.0\.0\.1:\d+, as there is neither", ran.output)
+    assert "[simulated] Generate a story" in ran.output
+    assert "[simulated] Summarize: [simulated] Generate a story" in ran.output
+    assert ran.output.count("llama3.2:latest") == len(llm_step("ollama"))
+    assert "0.000000 USD" in ran.output
 
 
 def test_it_gives_the_batch_s_address_and_says_how_to_look_at_it_later(ran: Ran) -> None:
@@ -105,6 +118,12 @@ def test_without_a_sandbox_the_code_steps_are_left_out_and_the_rest_is_a_graph()
     tasks = main_job("http://127.0.0.1:1/api", with_code=False)
     assert {str(task.type) for task in tasks} == {"api_request", "tool_call"}
     check_graph({task.id: task.depends_on for task in tasks})
+
+
+def test_the_llm_step_is_two_prompts_at_a_time_and_a_summary_of_one() -> None:
+    tasks = llm_step("openai_api")
+    assert {task.id: task.depends_on for task in tasks} == {"task-1": [], "explain": [], "task-2": ["task-1"]}
+    assert all(task.requirements.worker_capabilities == ["openai_api"] for task in tasks)
 
 
 def test_the_last_task_depends_on_all_others() -> None:

@@ -16,16 +16,25 @@ from tests.services.ports import free_port
 from tests.services.postgres import PostgresCluster
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[PostgresCluster]:
-    """A cluster that runs, in a folder that its user cannot reach."""
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a cluster, which its user cannot reach, alone in another one."""
     if packages_missing(["initdb"]):
         pytest.skip("PostgreSQL is not installed: make services")
-    cluster = PostgresCluster(tmp_path / "cluster", free_port())
-    cluster.create()
+    place = tmp_path_factory.mktemp("alone") / "cluster"
+    yield place
+    PostgresCluster(place, free_port()).remove()
+
+
+@pytest.fixture
+def cluster(place: Path) -> Iterator[PostgresCluster]:
+    """A cluster that runs; a test may leave it stopped or removed."""
+    cluster = PostgresCluster(place, free_port())
+    if not cluster.exists:
+        cluster.create()
     cluster.start()
     yield cluster
-    cluster.remove()
+    cluster.stop("immediate")
 
 
 def rows(cluster: PostgresCluster, query: str) -> list[tuple[object, ...]]:
@@ -52,7 +61,7 @@ def test_what_was_committed_survives_a_kill_and_the_address_stays(cluster: Postg
     assert rows(cluster, "select number from numbers") == [(1,)]
 
 
-def test_it_is_started_once_and_stopped_once(cluster: PostgresCluster, tmp_path: Path) -> None:
+def test_it_is_started_once_and_stopped_once(cluster: PostgresCluster, place: Path) -> None:
     first = cluster.pid
     cluster.start()
     assert cluster.pid == first is not None
@@ -60,7 +69,7 @@ def test_it_is_started_once_and_stopped_once(cluster: PostgresCluster, tmp_path:
     cluster.stop()
     cluster.kill()
     assert cluster.pid is None
-    again = PostgresCluster(tmp_path / "cluster", free_port())  # another object, at another address
+    again = PostgresCluster(place, free_port())  # another object, at another address
     again.start()
     with psycopg.connect(again.url()) as connection:
         assert connection.info.status is psycopg.pq.ConnStatus.OK
@@ -72,13 +81,13 @@ def test_nobody_gets_in_without_the_password(cluster: PostgresCluster) -> None:
         psycopg.connect(f"{user.rpartition(':')[0]}:wrong@{host}")
 
 
-def test_nothing_of_it_is_left(cluster: PostgresCluster, tmp_path: Path) -> None:
-    place, process = (tmp_path / "cluster").resolve(), cluster.process
-    assert place.is_dir()
+def test_nothing_of_it_is_left(cluster: PostgresCluster, place: Path) -> None:
+    real, process = place.resolve(), cluster.process
+    assert real.is_dir()
     assert process is not None
     cluster.remove()
-    assert not place.exists()
-    assert list(tmp_path.iterdir()) == []
+    assert not real.exists()
+    assert list(place.parent.iterdir()) == []
     assert not process.lives
 
 
@@ -120,23 +129,22 @@ def test_the_password_is_no_argument_of_a_process(cluster: PostgresCluster) -> N
     assert not any(password in word for word in process.command or [])
 
 
-def test_settings_are_given_beside_those_that_all_have(cluster: PostgresCluster, tmp_path: Path) -> None:
+def test_settings_are_given_beside_those_that_all_have(cluster: PostgresCluster, place: Path) -> None:
     cluster.stop()
-    port = free_port()
-    other = PostgresCluster(tmp_path / "cluster", port, settings={"work_mem": "8MB"})
+    other = PostgresCluster(place, free_port(), settings={"work_mem": "8MB"})
     other.start()
     with psycopg.connect(other.url()) as connection:
         assert connection.execute("show work_mem").fetchone() == ("8MB",)
         assert connection.execute("show max_connections").fetchone() == ("200",)
 
 
-def test_an_error_says_what_the_server_said(cluster: PostgresCluster, tmp_path: Path) -> None:
+def test_an_error_says_what_the_server_said(cluster: PostgresCluster, place: Path) -> None:
     taken = int(cluster.url().rpartition(":")[2].partition("/")[0])
-    other = PostgresCluster(tmp_path / "other", taken)
+    other = PostgresCluster(place.parent / "other", taken)
     other.create()
     try:
         with pytest.raises(ServiceFailed, match=r"(?s)pg_ctl failed.*Address already in use"):
             other.start()
     finally:
         other.remove()
-    assert [path.name for path in tmp_path.iterdir()] == ["cluster"]
+    assert list(place.parent.iterdir()) == [place]
