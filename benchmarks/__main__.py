@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import llm
 from benchmarks.children import ChildFailed
 from benchmarks.environments import scratch
 from benchmarks.plan import DEFAULT, LONG, QUICK, Plan, Subject
@@ -44,6 +45,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch()))
     try:
         findings = Procedure(plan, folder, say).run()
+        requests = llm.measure(plan.llm_rounds, plan.llm_requests, folder, say) if plan.llm_rounds else None
     except ChildFailed as error:
         errors.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
@@ -55,10 +57,15 @@ def main() -> int:
     output.print(terminal_table(findings))
     for note in findings.notes:
         output.print(note)
+    if requests is not None:
+        output.print(llm.table(requests), markup=False)
     if options.json:
-        options.json.write_text(json.dumps(as_json(plan, findings), indent=2) + "\n")
+        everything = {**as_json(plan, findings), "llm": requests and requests.to_dict()}
+        options.json.write_text(json.dumps(everything, indent=2) + "\n")
     if options.write_readme:
         write_readme(README, markdown(plan, findings))
+        if requests is not None:
+            llm.write_readme(requests)
     return 0
 
 

@@ -26,6 +26,7 @@ class Plan:
     `rounds` is how often the subjects take turns. The counts of `latency` are per round and subject. `batches` says by
     batch size how many rounds each subject takes part in. `history` names by subject the numbers of earlier tasks with
     which `history_latency` no-ops are measured in each round. `starts` and `programs` are samples in all.
+    `llm_requests` go to a language model in each of `llm_rounds`, each way and number at a time.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Plan:
     )
     starts: int
     programs: int
+    llm_rounds: int
+    llm_requests: int
 
     def only(self, subjects: frozenset[Subject]) -> Plan:
         """Return the plan without the other subjects."""
@@ -53,6 +56,7 @@ class Plan:
             history=_kept(self.history, subjects),
             starts=self.starts if Subject.OURS in subjects else 0,
             programs=self.programs if Subject.OURS in subjects else 0,
+            llm_rounds=0,
         )
 
 
@@ -68,6 +72,8 @@ QUICK = Plan(
     history={Subject.OURS: (1_000, 10_000), Subject.CELERY: (1_000,)},
     starts=2,
     programs=10,
+    llm_rounds=1,
+    llm_requests=100,
 )
 DEFAULT = Plan(
     name="default",
@@ -80,6 +86,8 @@ DEFAULT = Plan(
     history={Subject.OURS: (1_000, 10_000, 100_000), Subject.CELERY: (1_000, 10_000), Subject.PREFECT_FLOW: (1_000,)},
     starts=5,
     programs=30,
+    llm_rounds=3,
+    llm_requests=200,
 )
 LONG = Plan(
     name="long",
@@ -96,4 +104,6 @@ LONG = Plan(
     },
     starts=9,
     programs=60,
+    llm_rounds=8,
+    llm_requests=300,
 )
