@@ -68,3 +68,8 @@ class Channel:
         self.has_begun = True
         if self._listener is not None:
             self._listener(chunk)
+
+
+def credential_scope(credential: str) -> str:
+    """Return the scope under which the use of a credential is counted."""
+    return f"credential:{credential}"

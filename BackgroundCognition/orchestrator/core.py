@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from blocks.llm_provider import provider_of
@@ -10,6 +12,9 @@ from flows.run_batch import run_batch
 from tasks import TASKS
 from vera_orchestrator.compose import PrefectParts, compose, standard_tools
 from vera_orchestrator.enums import TaskPriority, TaskType
+from vera_orchestrator.errors import JournalUnavailable
+from vera_orchestrator.journal.ledger import Total
+from vera_orchestrator.metering import credential_scope
 from vera_orchestrator.models import APIQuota, Task, TaskResult
 from vera_orchestrator.resources import ResourceManager
 from vera_orchestrator.routing import TaskRouter
@@ -17,6 +22,8 @@ from vera_orchestrator.scheduler import SmartScheduler
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.parallel_batch import ParallelBatchWorker
 from vera_orchestrator.workers.remote import RemoteWorker
+
+logger = logging.getLogger(__name__)
 
 
 class UnifiedOrchestrator(BlockOrchestrator):
@@ -33,7 +40,7 @@ class UnifiedOrchestrator(BlockOrchestrator):
         prefect = PrefectParts(tasks=TASKS, batch_flow=run_batch)
         super().__init__(compose(config, self.tools, prefect, router=router))
         self.worker_registry.add(ParallelBatchWorker(self))
-        self.resource_manager = ResourceManager(self.worker_registry, self.running_tasks)
+        self.resource_manager = ResourceManager(self.worker_registry, self.running_tasks, self._spent_by_credential)
         self.scheduler = SmartScheduler(self)
 
     async def execute_tool_call(
@@ -107,6 +114,15 @@ class UnifiedOrchestrator(BlockOrchestrator):
         worker = RemoteWorker(remote_url, worker_id=worker_id, auth_token=auth_token)
         await self.worker_registry.register(worker)
         return worker.worker_id
+
+    def _spent_by_credential(self, credentials: Collection[str]) -> Mapping[str, Total]:
+        scopes = {credential_scope(name): name for name in credentials}
+        try:
+            totals = self.spent_today(scopes)
+        except JournalUnavailable as error:  # a status that can be had is better than none
+            logger.debug("what was used today cannot be read: %s", error)
+            return {}
+        return {scopes[scope]: total for scope, total in totals.items()}
 
     async def _result_of(self, task: Task) -> TaskResult:
         result = await self.submit_task(task, wait=True)

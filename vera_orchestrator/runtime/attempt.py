@@ -30,10 +30,10 @@ class Attempts:
         self._sealer = sealer
         self._upstream = upstream
 
-    async def prepare(self, entry: Entry, model: str | None = None) -> tuple[Task, frozenset[str]]:
+    async def prepare(self, entry: Entry) -> tuple[Task, frozenset[str]]:
         """Return the task as its worker gets it, secrets and results of others filled in, and those secrets.
 
-        With `model` the payload names that one. Raises VeraError.
+        Raises VeraError.
         """
         opened = self._sealer.open(entry.payload)
         payload = opened.payload
@@ -42,10 +42,8 @@ class Attempts:
             # after the secrets: what a dependency returned is not the submitter's to resolve
             payload = substitute(payload, await self._upstream(entry))
         if payload:  # each attempt has its own, whatever the worker does to it
-            payload = own_copy(payload)
-        if model is not None:
-            payload = {**payload, "model": model}
-        return (dataclasses.replace(task, payload=payload) if payload else task), opened.values
+            task = dataclasses.replace(task, payload=own_copy(payload))
+        return task, opened.values
 
     async def run(
         self, task: Task, secrets: frozenset[str], worker: BaseWorker, channel: Channel | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import math
 import time
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from vera_orchestrator.errors import JournalUnavailable, VeraError
+from vera_orchestrator.errors import InvalidValue, JournalUnavailable, VeraError
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.ledger import Booking, Ledger
 from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent
-from vera_orchestrator.models import APIQuota, TaskResult
+from vera_orchestrator.models import APIQuota, Task, TaskResult
 from vera_orchestrator.quota import Fits, Limits, Never, WaitUntil
+from vera_orchestrator.reservation import Measure
 from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.codec import decode_result, encode_result
 from vera_orchestrator.runtime.entry import Call, Entry, Refusal
@@ -61,6 +63,9 @@ class Metering:
         self._everything = Limits.of_quota(settings.llm_limits, zone)
         self._providers = _limits(settings.llm_provider_limits, zone)
         self._budgets = _limits(settings.llm_budgets, zone)
+        # a named budget may be any task's, so all keep to their bounds where there is one
+        all_limits = [self._everything, *self._providers.values(), *self._budgets.values()]
+        self._caps_output = any(limit.measure is not Measure.REQUESTS for one in all_limits for limit in one.each())
         self._slack = round(settings.llm_slack_seconds * SECOND)
 
     @property
@@ -74,11 +79,15 @@ class Metering:
         """
         call = entry.call = Call()
         try:
-            call.task, call.secrets = await self._attempts.prepare(entry, entry.model)
-            call.answered = await self._from_cache(call, worker)
+            task, call.secrets = await self._attempts.prepare(entry)
+            call.answered = await self._from_cache(call, task, worker)
             if call.answered is not None:
                 return None
-            demand = await worker.demand(call.task)
+            if entry.model is not None:
+                task = dataclasses.replace(task, payload={**task.payload, "model": entry.model})
+            call.task = task
+            worker.caps_output = self._caps_output
+            demand = await worker.demand(task)
         except JournalUnavailable:
             raise
         except VeraError as error:
@@ -92,9 +101,8 @@ class Metering:
         entry.call = None
         return _refused(found, demand)
 
-    async def _from_cache(self, call: Call, worker: MeteredWorker) -> TaskResult | None:
-        assert call.task is not None
-        call.cache_key = worker.cache_key(call.task) if call.task.store else None
+    async def _from_cache(self, call: Call, task: Task, worker: MeteredWorker) -> TaskResult | None:
+        call.cache_key = worker.cache_key(task) if task.store else None
         if call.cache_key is None:
             return None
         kept = await self._ledger.answer(call.cache_key, since=time.time() - self._settings.llm_cache_seconds)
@@ -137,6 +145,9 @@ class Metering:
             await first
         except JournalUnavailable:
             await self._surely(lambda: self._ledger.settle(key, spent))
+        except InvalidValue as error:
+            logger.error("what a provider says that a call used is not credible, the estimate stays: %s", error)
+            await self._surely(lambda: self._ledger.settle(key, None))
 
     async def keep(self, call: Call, result: TaskResult) -> None:
         """Keep a new answer for tasks that ask for the same."""

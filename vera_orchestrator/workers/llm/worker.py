@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from vera_orchestrator.enums import TaskType, WorkerCapability, WorkerStatus
 from vera_orchestrator.errors import InvalidPayload, NotConfigured, NotFound, VeraError, WorkerUnavailable
-from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent
+from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent, credential_scope
 from vera_orchestrator.models import APIQuota, Task, TaskResult, WorkerConfig
 from vera_orchestrator.pricing import ModelPrice, PriceOverrides
 from vera_orchestrator.quota import Limits, Rate
@@ -70,7 +70,7 @@ class LLMWorker(ConnectedWorker):
     @property
     def scope(self) -> str:
         """The scope of the worker's own limits in the ledger: its credential's, whoever registered it."""
-        return f"credential:{self.credential}"
+        return credential_scope(self.credential)
 
     @abstractmethod
     async def _choose_model(self, adapter: Adapter, named: str | None) -> str:
