@@ -85,3 +85,17 @@ async def test_a_worker_that_is_asked_to_wait_gets_nothing_until_then(make: Make
     later = await run(one, metered("two"))
     assert (later.worker_id, asked.ran) == ("b", ["one"])
     assert "its provider asks to wait: not here." in later.metrics["routing"]["considered"]["a"]
+
+
+async def test_a_model_that_no_worker_has_is_named_in_the_error(make: Make) -> None:
+    one = await make(Choosy("a"))
+    result = await run(one, metered("t", model="gpt-99"))
+    assert result.error_type == "NoWorker"
+    assert "it needs metered with the model gpt-99. Check the model's name." in str(result.error)
+
+
+class Choosy(Metered):
+    """A metered worker that has no model at all."""
+
+    def accepts(self, task: Task) -> bool:
+        return False

@@ -34,4 +34,6 @@ def no_worker_error(entry: Entry) -> NoWorker:
     """Return the error that says what is missing and how to get it."""
     hints = [HINTS[name] for name in sorted(entry.group.capabilities) if name in HINTS]
     remedy = hints[0] if hints else "Register a worker that has it with worker_registry.register."
+    if entry.group.model is not None:
+        remedy = f"Check the model's name. {remedy}"
     return NoWorker(f"no worker can run this {entry.task.type}: {describe(entry.group)}.", remedy=remedy)
