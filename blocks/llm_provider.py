@@ -70,10 +70,12 @@ class LLMProvider(Block):
         from vera_orchestrator.workers.llm.kinds import default_model_of
         from vera_orchestrator.workers.llm.options import LLMOptions
 
-        default_model = self.default_model
-        if self.base_url is None:  # servers at other addresses have other models
-            default_model = default_model or default_model_of(self.kind, config)
+        usual_model, default_model = default_model_of(self.kind, config), self.default_model
+        # servers at other addresses have other models, so it must have been set on purpose, or be listed there
+        if self.base_url is None or f"default_{self.kind}_model" in config.model_fields_set:
+            default_model = default_model or usual_model
         return {
+            "usual_model": usual_model,
             "base_url": self.base_url,
             "default_model": default_model,
             "worker_id": self.worker_id,

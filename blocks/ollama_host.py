@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from prefect.blocks.core import Block
-from pydantic import Field, HttpUrl
+from pydantic import ConfigDict, Field, HttpUrl, field_validator
 
 from blocks.pages import DOCUMENTATION, LOGO
 from vera_orchestrator.models import WorkerConfig
@@ -30,6 +30,8 @@ class OllamaHost(Block):
         ```
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # an address that is refused may hold a password
+
     _block_type_name: ClassVar[str | None] = "Ollama Host"
     _block_type_slug: ClassVar[str | None] = "ollama-host"
     _logo_url: ClassVar[HttpUrl | None] = LOGO
@@ -40,6 +42,13 @@ class OllamaHost(Block):
         default=None, description="Model where a task names none; None: that of the settings."
     )
     max_concurrent_tasks: int = Field(default=4, ge=1, description="Requests that it is sent at a time.")
+
+    @field_validator("url")
+    @classmethod
+    def _without_account(cls, url: str) -> str:
+        if "@" in url:
+            raise ValueError("an account in the address of Ollama is not sent: leave it out")
+        return url
 
     def worker(self, config: OrchestratorConfig) -> OllamaWorker:
         """Return the worker of this server, not started."""

@@ -11,6 +11,7 @@ LONGEST = (
     "tests/engine/",
     "tests/flows/",
     "tests/faults/test_faults.py",
+    "tests/limits/",
     "tests/examples/",
     "tests/crash/",
     "tests/services/",
@@ -20,8 +21,8 @@ LONGEST = (
 )
 """Files and folders that are begun with, so that none of them is left over for one process at the end."""
 
-WHOLE = ("tests/engine/", "tests/flows/")
-"""Folders that stay together, since their files share a Prefect server, which takes seconds to start."""
+WHOLE = ("tests/engine/", "tests/flows/", "tests/limits/")
+"""Folders that stay together, since their files share a server or processes, which take seconds to start."""
 
 
 def unit_of(nodeid: str) -> str:

@@ -108,3 +108,33 @@ def test_the_listing_is_a_command_and_shows_no_secret_of_the_environment() -> No
     )
     assert done.stdout == f"{listing()}\n"
     assert "very-secret" not in done.stdout
+
+
+def test_limits_of_a_provider_hold_under_its_other_name() -> None:
+    config = OrchestratorConfig(llm_provider_limits={"google": {"requests_per_day": 1}})  # type: ignore[dict-item]
+    assert list(config.llm_provider_limits) == ["gemini"]
+
+
+@pytest.mark.parametrize("names", [["opnai"], ["google", "gemini"]])
+def test_limits_that_would_never_hold_are_refused(names: list[str]) -> None:
+    with pytest.raises(InvalidValue, match="llm_provider_limits"):
+        OrchestratorConfig(llm_provider_limits={name: {"requests_per_day": 1} for name in names})  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", ["ollama_url", "ollama_hosts"])
+def test_the_address_of_ollama_holds_no_password(field: str) -> None:
+    address = "http://me:hunter2@gpu:11434"
+    with pytest.raises(InvalidValue, match=field) as caught:
+        OrchestratorConfig(**{field: address})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_is_not_json_where_json_is_needed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERA_LLM_LIMITS", "five dollars")
+    with pytest.raises(InvalidValue, match=r"llm_limits: It is not JSON\. Write VERA_LLM_LIMITS as JSON"):
+        OrchestratorConfig()
+
+
+def test_a_part_of_a_setting_is_named_with_the_variable_that_it_is_in() -> None:
+    with pytest.raises(InvalidValue, match=r"llm_limits\..*Set it as an argument or as VERA_LLM_LIMITS\."):
+        OrchestratorConfig(llm_limits={"tokens_per_day": "many"})

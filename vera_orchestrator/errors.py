@@ -135,9 +135,13 @@ class NotAllowed(VeraError, PermissionError):
 
 
 class NotConfigured(VeraError):
-    """A setting, a program or a key that the task needs is missing."""
+    """A setting, a program or a key that the task needs is missing.
+
+    `of_one_call` says that what was refused is this call, and that others may succeed in the same place.
+    """
 
     http_status = 503
+    of_one_call: bool = False
 
 
 class NoWorker(VeraError):

@@ -18,6 +18,8 @@ from vera_orchestrator.reservation import Amounts, Measure, Reservation, Use
 from vera_orchestrator.usage import check_count
 from vera_orchestrator.windows import Window, counted_from, counted_until, moment, zone_named
 
+UNKNOWN_PRICE = "the price of this model is not known; set its price, or use a worker without a cost limit"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limit:
@@ -191,8 +193,7 @@ def verdict(scope: str, used: Mapping[Limit, int], amounts: Amounts) -> Never | 
     lacks: list[Lack] = []
     for limit, there in used.items():
         if limit.measure is Measure.COST and amounts.cost is None:
-            reason = "the price of this model is not known; set its price, or use a worker without a cost limit"
-            return Never(reason=f"{scope}: a limit of {limit} cannot be kept, since {reason}")
+            return Never(reason=f"{scope}: a limit of {limit} cannot be kept, since {UNKNOWN_PRICE}")
         asked = amounts.of(limit.measure)
         if asked > limit.most:
             return Never(reason=f"{scope}: up to {limit.shown(asked)} needed, and the limit is {limit}")

@@ -14,12 +14,13 @@ from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from vera_orchestrator.enums import RoutingStrategy
 from vera_orchestrator.errors import InvalidValue
 from vera_orchestrator.models import APIQuota
 from vera_orchestrator.pricing import ModelPrice
+from vera_orchestrator.providers import KINDS, kind_of
 from vera_orchestrator.windows import zone_named
 
 _UNLIMITED: dict[str, Any] = {"requests_per_minute": None, "requests_per_hour": None, "requests_per_day": None}
@@ -209,11 +210,20 @@ class OrchestratorConfig(BaseSettings):
         """Read arguments and environment; see the class for errors."""
         try:
             super().__init__(**values)
+        except SettingsError as error:  # its text shows neither the value nor what to write
+            name = str(error).partition('"')[2].partition('"')[0]
+            raise InvalidValue(
+                "It is not JSON.",
+                field=name,
+                remedy=f"Write VERA_{name.upper()} as JSON, see python -m vera_orchestrator.settings.",
+            ) from None
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = ".".join(str(part) for part in first["loc"])
             raise InvalidValue(
-                f"{first['msg']}.", field=name, remedy=f"Set it as an argument or as VERA_{name.upper()}."
+                f"{first['msg']}.",
+                field=name,
+                remedy=f"Set it as an argument or as VERA_{name.partition('.')[0].upper()}.",
             ) from None
 
     @field_validator("home", "tools_root")
@@ -235,6 +245,18 @@ class OrchestratorConfig(BaseSettings):
             for name, one in given.items()
         }
 
+    @field_validator("llm_provider_limits")
+    @classmethod
+    def _known_kinds(cls, limits: dict[str, APIQuota]) -> dict[str, APIQuota]:
+        """A limit under a name that no worker has would never hold."""
+        for name in limits:
+            if kind_of(name) not in KINDS:
+                raise ValueError(f"{name!r} is not a kind of provider, use {', '.join(KINDS)}")
+        by_kind = {kind_of(name): quota for name, quota in limits.items()}
+        if len(by_kind) < len(limits):
+            raise ValueError("one kind of provider is named twice")
+        return by_kind
+
     @field_validator("llm_time_zone")
     @classmethod
     def _zone(cls, name: str) -> str:
@@ -245,6 +267,13 @@ class OrchestratorConfig(BaseSettings):
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("ollama_url", "ollama_hosts")
+    @classmethod
+    def _without_account(cls, value: str | list[str]) -> str | list[str]:
+        if any("@" in address for address in ([value] if isinstance(value, str) else value)):
+            raise ValueError("an account in the address of Ollama is not sent: leave it out")
+        return value
 
     @field_validator("prefect_database_url", "prefect_redis_url")
     @classmethod

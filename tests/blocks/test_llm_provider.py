@@ -32,10 +32,12 @@ def test_several_keys_for_one_provider_are_several_workers(tmp_path: Path) -> No
     assert len(ids) == 2
 
 
-def test_the_model_of_the_settings_is_for_the_providers_own_address_only(tmp_path: Path) -> None:
-    config = settings(tmp_path, default_anthropic_model="theirs")
-    assert LLMProvider(kind="anthropic", api_key=KEY).worker(config).default_model == "theirs"  # type: ignore[arg-type]
-    assert provider(URL).worker(config).default_model is None
+def test_the_usual_model_is_for_the_providers_own_address_unless_it_was_set_on_purpose(tmp_path: Path) -> None:
+    own = LLMProvider(kind="anthropic", api_key=KEY)  # type: ignore[arg-type]
+    usual, on_purpose = settings(tmp_path), settings(tmp_path, default_anthropic_model="mine")
+    assert own.worker(usual).default_model == usual.default_anthropic_model
+    assert provider(URL).worker(usual).default_model is None
+    assert provider(URL).worker(on_purpose).default_model == "mine"
 
 
 def test_a_host_becomes_a_worker_with_its_slots_and_model(tmp_path: Path) -> None:
@@ -68,3 +70,9 @@ def test_a_value_of_the_wrong_type_is_refused_by_name_and_not_repeated(field: st
     assert str(caught.value.field).startswith(field)
     assert KEY not in str(caught.value)
     assert "5551234" not in str(caught.value)
+
+
+def test_the_address_of_a_host_holds_no_password() -> None:
+    with pytest.raises(ValueError, match="url") as caught:
+        OllamaHost(url="http://me:hunter2@gpu:11434")
+    assert "hunter2" not in str(caught.value)

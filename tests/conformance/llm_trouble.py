@@ -36,7 +36,6 @@ class TroubleSuite:
     """Refusals and broken connections; nothing is tried twice."""
 
     has_key: ClassVar[bool] = True
-    tells_when: ClassVar[bool] = True
 
     @pytest.mark.parametrize(("status", "kind"), REFUSALS)
     async def test_a_refusal_is_our_error(
@@ -52,7 +51,7 @@ class TroubleSuite:
         configure(simulator, errors=[429], retry_after=7)
         with pytest.raises(TaskFailed) as caught:
             await ask(adapter)
-        assert caught.value.retry_after == (7 if self.tells_when else None)
+        assert caught.value.retry_after == 7
 
     async def test_a_full_provider_that_says_nothing_leaves_it_open(
         self, adapter: Adapter, simulator: Simulator

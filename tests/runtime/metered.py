@@ -22,7 +22,7 @@ Behaviour = Callable[[Task, Channel], Awaitable[TaskResult]]
 
 
 class Metered(MeteredWorker):
-    """Reserves the payload's `tokens`, and runs a function of the test's."""
+    """Reserves the payload's `max_tokens`, and runs a function of the test's."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Metered(MeteredWorker):
             credential=self.worker_id,
             provider=self._provider,
             model=str(task.payload.get("model")),
-            amounts=Amounts(tokens=task.payload.get("tokens", 1), cost=task.payload.get("nanos", 0)),
+            amounts=Amounts(tokens=task.payload.get("max_tokens", 1), cost=task.payload.get("nanos", 0)),
             limits={f"credential:{self.worker_id}": self._limits},
             rates={f"rate:{self.worker_id}": self._rate} if self._rate else {},
         )
@@ -78,7 +78,7 @@ class Metered(MeteredWorker):
 
 async def use_it_all(task: Task, channel: Channel) -> TaskResult:
     """Use as many tokens as were reserved."""
-    channel.report(Spent(usage=Usage(input=task.payload.get("tokens", 1)), cost=Decimal(0)))
+    channel.report(Spent(usage=Usage(input=task.payload.get("max_tokens", 1)), cost=Decimal(0)))
     return TaskResult(success=True, data=task.payload.get("data"))
 
 
@@ -97,7 +97,10 @@ class Held:
 
 def metered(task_id: str, tokens: int = 1, **more: object) -> Task:
     """Return a task for a metered worker that asks for so many tokens."""
-    payload = {"tokens": tokens, **{name: more.pop(name) for name in ("model", "cached_as", "data") if name in more}}
+    payload = {
+        "max_tokens": tokens,
+        **{name: more.pop(name) for name in ("model", "cached_as", "data") if name in more},
+    }
     return Task(id=task_id, payload=payload, requirements=needs("metered"), retry_delay_seconds=0, **more)  # pyright: ignore[reportArgumentType]
 
 

@@ -6,10 +6,12 @@ import math
 
 from tests.runtime.conftest import Make
 from tests.runtime.metered import Metered, kept, metered, use_it_all
-from tests.support import run, soon
+from tests.support import run, soon, until
+from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import InvalidPayload, NotConfigured, NotFound, TaskFailed, VeraError
 from vera_orchestrator.metering import Channel
 from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.quota import Limits
 from vera_orchestrator.routing import Offer
 
 
@@ -85,6 +87,42 @@ async def test_a_worker_that_is_asked_to_wait_gets_nothing_until_then(make: Make
     later = await run(one, metered("two"))
     assert (later.worker_id, asked.ran) == ("b", ["one"])
     assert "its provider asks to wait: not here." in later.metrics["routing"]["considered"]["a"]
+
+
+async def test_a_worker_that_has_no_room_now_is_waited_for_when_another_has_failed(make: Make) -> None:
+    limited = Metered("b", limits=Limits(tokens_per_day=100))
+    one = await make(Metered("a", Raising(NotConfigured, elsewhere=True), offers=[Offer(position=1)]), limited)
+    assert (await run(one, metered("first", tokens=60))).worker_id == "b"
+    task = metered("second", tokens=60)
+    await one.submit_task(task)
+    await until(lambda: task.status is TaskStatus.RATE_LIMITED)
+    assert "b: credential:b: 60 of 100 tokens per day" in str(task.status_reason)
+
+
+async def test_a_refusal_for_good_ends_when_the_workers_are_others(make: Make) -> None:
+    limited = Metered("b", limits=Limits(tokens_per_day=100))
+    raising = Raising(NotConfigured, 1, elsewhere=True)
+    one = await make(Metered("a", raising, offers=[Offer(position=1)]), limited)
+    await run(one, metered("first", tokens=60))
+    task = metered("second", tokens=60)
+    await one.submit_task(task)
+    await until(lambda: task.status is TaskStatus.RATE_LIMITED)
+    await one.worker_registry.unregister("b")
+    assert (await soon(one.wait_for("second"))).worker_id == "a"
+
+
+async def test_secrets_are_in_no_chunk(make: Make) -> None:
+    async def tell(task: Task, channel: Channel) -> TaskResult:
+        assert not channel.wants_chunks
+        result = await use_it_all(task, channel)
+        result.data = f"you said {task.payload['password']}"
+        return result
+
+    one = await make(Metered(behaviour=tell))
+    task = metered("t")
+    task.payload["password"] = "hunter2-very-secret"
+    chunks = [chunk async for chunk in one.submit_stream(task)]
+    assert [chunk.text for chunk in chunks] == ["you said ***", ""]
 
 
 async def test_a_model_that_no_worker_has_is_named_in_the_error(make: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from tests.runtime.conftest import Make
 from tests.runtime.metered import Held, Metered, kept, metered, use_it_all
 from tests.support import run, soon, until
-from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.enums import TaskStatus, WorkerStatus
 from vera_orchestrator.errors import InvalidValue, JournalUnavailable, TaskFailed
+from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.metering import NOT_SENT, Channel, Spent
-from vera_orchestrator.models import Task, TaskResult
-from vera_orchestrator.quota import Limits, Rate
+from vera_orchestrator.models import Task, TaskResult, utcnow
+from vera_orchestrator.quota import Fits, Limits, Never, Rate, WaitUntil
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.usage import Usage
 
@@ -108,6 +110,48 @@ async def test_what_one_worker_never_takes_goes_to_one_that_does(make: Make) -> 
     assert (await run(one, metered("t", tokens=101))).worker_id == "b-large"
 
 
+async def test_many_tasks_that_cannot_go_ask_seldom(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await make(Metered(limits=A_DAY))
+    await run(one, metered("first", tokens=100))
+    ledger = one._given.journal.ledger  # pyright: ignore[reportPrivateUsage]
+    reserve, asked = ledger.reserve, list[str]()
+
+    async def counted(booking: Booking, *, slack: int = 0) -> Fits | WaitUntil | Never:
+        asked.append(booking.key)
+        return await reserve(booking, slack=slack)
+
+    monkeypatch.setattr(ledger, "reserve", counted)
+    tasks = [metered(f"t{number}", tokens=60) for number in range(1_500)]
+    for task in tasks:
+        await one.submit_task(task)
+    await until(lambda: len(one.get_task_history(limit=2_000, status_filter="rate_limited")) == 1_500)
+    assert len(asked) < 100
+
+
+async def test_what_never_fits_fails_although_another_worker_is_away(make: Make) -> None:
+    away = Metered("b-away")
+    one = await make(Metered("a", limits=A_DAY), away, unavailable_wait_seconds=0)
+    away.status = WorkerStatus.OFFLINE
+    assert (await run(one, metered("t", tokens=101))).error_type == "OverLimit"
+
+
+async def test_a_budget_that_a_process_does_not_know_is_not_taken_for_unlimited(make_on_disk: Make) -> None:
+    one = await make_on_disk(Metered(), llm_budgets={"team": {"requests_per_day": 1}})
+    held = metered("t", budget="team", max_retries=0, scheduled_at=utcnow() + timedelta(hours=1))
+    await one.submit_task(held)
+    await soon(one.stop())
+    worker = Metered()
+    other = await make_on_disk(worker, recovery_grace_seconds=0)
+    await until(lambda: other._parts.live.find("t"))  # pyright: ignore[reportPrivateUsage]
+    entry = other._parts.live.find("t")  # pyright: ignore[reportPrivateUsage]
+    assert entry is not None
+    entry.forget_timers()
+    other._parts.dispatcher.enqueue(entry)  # pyright: ignore[reportPrivateUsage]
+    result = await soon(other.wait_for("t"))
+    assert "budget: this orchestrator knows no budget 'team'" in str(result.error)
+    assert worker.ran == []
+
+
 async def test_room_that_becomes_free_is_used(make: Make) -> None:
     held = Held()
 
@@ -145,8 +189,8 @@ async def test_a_rate_lets_a_burst_go_and_delays_the_rest(make: Make) -> None:
 
 
 async def test_the_limits_of_a_provider_hold_over_its_workers(make: Make) -> None:
-    limits = {"simulated": {"tokens_per_day": 100}}
-    one = await make(Metered("a"), Metered("b"), Metered("c", provider="another"), llm_provider_limits=limits)
+    limits = {"openai": {"tokens_per_day": 100}}
+    one = await make(*(Metered(name, provider="openai") for name in "ab"), Metered("c"), llm_provider_limits=limits)
     await run(one, metered("first", tokens=60))
     assert (await run(one, metered("second", tokens=60))).worker_id == "c"
 

@@ -148,5 +148,5 @@ def test_a_filtered_answer_has_a_reason_and_no_text(gemini_client: genai.Client,
 def test_the_client_also_finds_it_under_its_default_version(running: Running) -> None:
     client = genai.Client(api_key="k", http_options=types.HttpOptions(base_url=running.url, api_version="v1"))
     assert client.models.generate_content(model="m", contents="hello").text == "[simulated] hello"
-    assert next(iter(client.models.list())).name == "models/gemini-2.0-flash"
+    assert next(iter(client.models.list())).name == "models/gemini-2.5-flash"
     client.close()

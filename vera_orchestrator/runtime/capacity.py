@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vera_orchestrator.enums import TaskStatus, WorkerStatus
-from vera_orchestrator.errors import OverLimit, VeraError
-from vera_orchestrator.quota import TokenBucket
+from vera_orchestrator.errors import NoWorker, OverLimit, VeraError
+from vera_orchestrator.quota import UNKNOWN_PRICE, TokenBucket
 from vera_orchestrator.routing import Candidate, Offer, TaskRouter
-from vera_orchestrator.runtime.entry import Entry, Group
+from vera_orchestrator.runtime.entry import Entry, Group, State
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.base import REACHABLE, BaseWorker
 from vera_orchestrator.workers.metered import MeteredWorker
@@ -27,7 +27,7 @@ class Wait:
     """Why a group cannot go on, what would change that (`tokens`), and when at the latest to look again (`until`).
 
     `group` is the group that it holds for, which may be another than the one the task was in; with `whole_family` it
-    holds for all groups that differ from it only in the concurrency key. `hopeless` is set where nothing would.
+    holds for its family. `error` is what to end with if it does, and `is_final` says that it can only end.
     """
 
     group: Group
@@ -38,7 +38,8 @@ class Wait:
     nothing_fits: bool = False
     unreachable: bool = False
     whole_family: bool = False
-    hopeless: VeraError | None = None
+    error: VeraError | None = None
+    is_final: bool = False
 
 
 class Obstacle(NamedTuple):
@@ -151,6 +152,11 @@ class Capacity:
         self._chosen = 0
         self.settlements = 0
 
+    @property
+    def state(self) -> State:
+        """What refusals were found in."""
+        return State(self._generation, self.settlements)
+
     def workers_changed(self) -> None:
         """Find out anew which workers fit which groups."""
         self._fitting.clear()
@@ -223,7 +229,13 @@ class Capacity:
             return self._seats[ranked[0].worker_id]
         if usable:
             obstacles.update({one.worker_id: Obstacle("left out by the router") for one in usable})
-        return _why_not(group, seats, obstacles, by_router=bool(usable))
+        left = seats
+        if entry.refusals:
+            left = [
+                one for one in seats if not all(self._is_out(entry, one, o, now) for o in one.worker.offers(entry.task))
+            ]
+        is_own = bool(usable) or bool(entry.refusals)
+        return _why_not(group, seats, left, obstacles, is_own=is_own)
 
     def _offered(
         self, entry: Entry, seat: Seat, obstacles: dict[str, Obstacle | None], now: float
@@ -231,7 +243,7 @@ class Capacity:
         """Yield what a worker offers, and note what of it the task does not get."""
         worker_id = seat.worker.worker_id
         for offer in seat.worker.offers(entry.task):
-            refusal = entry.refused_by(worker_id, offer.model, now, self.settlements)
+            refusal = entry.refused_by(worker_id, offer.model, now, self.state)
             name = worker_id if refusal is None or offer.model is None else f"{worker_id} with {offer.model}"
             if refusal is not None:
                 obstacles[name] = Obstacle(refusal.reason, refusal.until, by_limit=refusal.by_limit, is_sentence=True)
@@ -240,7 +252,7 @@ class Capacity:
             yield seat.candidate(offer, failed_before=worker_id in entry.failed_on)
 
     def alternatives(self, entry: Entry, worker_id: str, now: float) -> set[str]:
-        """Return the workers that can be reached and might take a task that has just failed on one of them.
+        """Return the workers that can be reached and may take a task, now or later, which has just failed on one.
 
         That one is among them if it has another model for it.
         """
@@ -250,8 +262,13 @@ class Capacity:
             if seat.worker.status in REACHABLE and seat.worker.accepts(entry.task)
             for offer in seat.worker.offers(entry.task)
             if (seat.worker.worker_id, offer.model) != (worker_id, entry.model)
-            and entry.refused_by(seat.worker.worker_id, offer.model, now, self.settlements) is None
+            and not self._is_out(entry, seat, offer, now)
         }
+
+    def _is_out(self, entry: Entry, seat: Seat, offer: Offer, now: float) -> bool:
+        """Whether a worker has refused a task, with this model, for good."""
+        refusal = entry.refused_by(seat.worker.worker_id, offer.model, now, self.state)
+        return refusal is not None and refusal.until == math.inf
 
     def full(self, group: Group, name: str, limit: int) -> Wait:
         """Return the wait for a slot of a limit."""
@@ -291,11 +308,14 @@ class Capacity:
         return seat
 
 
-def _why_not(group: Group, seats: list[Seat], obstacles: Mapping[str, Obstacle | None], *, by_router: bool) -> Wait:
+def _why_not(
+    group: Group, seats: list[Seat], left: list[Seat], obstacles: Mapping[str, Obstacle | None], *, is_own: bool
+) -> Wait:
+    """Return the wait for workers, of which `left` have not refused for good; `is_own`: others may fare differently."""
     met = {name: why for name, why in obstacles.items() if why is not None}
     words = _in_words(met)
     times = [why.until for why in met.values() if why.until is not None and why.until < math.inf]
-    unreachable = not any(seat.worker.status in REACHABLE for seat in seats)
+    unreachable = not any(seat.worker.status in REACHABLE for seat in left)
     by_limit = any(why.by_limit for why in met.values())
     return Wait(
         group=group,
@@ -304,17 +324,22 @@ def _why_not(group: Group, seats: list[Seat], obstacles: Mapping[str, Obstacle |
         tokens=frozenset({ANY_WORKER, *(seat.token for seat in seats), *([SETTLED] if by_limit else [])}),
         until=min(times, default=None),
         unreachable=unreachable,
-        # a router may judge by the key, and how long workers may be away is counted for each group
-        whole_family=not by_router and not unreachable,
-        hopeless=_hopeless(met, words),
+        # how long workers may be away is counted for each group
+        whole_family=not is_own and not unreachable,
+        error=_refused_for_good(met, words),
+        is_final=not left,
     )
 
 
-def _hopeless(obstacles: Mapping[str, Obstacle], words: str) -> VeraError | None:
-    """Return the error for a task that no worker will ever get, since a limit is too low for it."""
+def _refused_for_good(obstacles: Mapping[str, Obstacle], words: str) -> VeraError | None:
+    """Return the error for a task that some workers have refused for good, if no other takes it."""
     final = [why for why in obstacles.values() if why.until == math.inf]
-    if len(final) < len(obstacles) or not any(why.by_limit for why in final):
+    if not final:
         return None
+    if not any(why.by_limit for why in final):
+        return NoWorker(f"{words}.", remedy="See the status of the workers.")
+    if any(UNKNOWN_PRICE in why.reason for why in final):
+        return OverLimit(f"{words}.", remedy="Prices are set in llm_prices (VERA_LLM_PRICES).")
     return OverLimit(f"{words}.", remedy="Ask for less (max_tokens, a shorter prompt), or raise the limit.")
 
 

@@ -20,8 +20,12 @@ from vera_orchestrator.runtime.metering import Metering
 from vera_orchestrator.runtime.settlement import Settlement
 from vera_orchestrator.scheduling import ReadyQueue
 from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.workers.metered import MeteredWorker
 
 LAUNCHES_PER_ROUND = 200
+GROUPS_REMEMBERED = 10_000
+SCARCE_SECONDS = 5.0
+"""After a limit had no room, how long tasks are asked about one after the other, those of a similar size together."""
 logger = logging.getLogger(__name__)
 
 
@@ -51,6 +55,8 @@ class Dispatcher:
         self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds)
         self._blocked = BlockedGroups(self._queue, self.wake)
         self._unreachable_since: dict[Group, float] = {}
+        self._scarce: dict[Group, float] = {}  # where a limit had no room, and until when that is remembered
+        self._asking: dict[Group, Entry] = {}
         self._woken = False
         self._held = True
         self._executions = Executions(
@@ -153,33 +159,72 @@ class Dispatcher:
         if entry.cancelled_by is not None:  # and not ended yet, as there are many
             self.withdraw(entry)
             return
+        if now < self._scarce.get(entry.group, 0.0) and entry.group.apart is None:
+            self._regroup(entry, entry.apart_by_size())
+            return
+        asking = self._asking.get(entry.group)
+        if asking is not None:
+            self.block(entry, _after(asking, entry.group), until=None)
+            return
         admitted = self._capacity.admit(entry, now)
         if isinstance(admitted, Seat):
             self._queue.serve(entry)
             entry.queued = False
-            self._unreachable_since.pop(entry.group, None)
-            self._executions.start(entry, admitted, now)
+            self._begin(entry, admitted, now)
         else:
             self._wait(entry, admitted, now)
+
+    def _begin(self, entry: Entry, seat: Seat, now: float) -> None:
+        self._unreachable_since.pop(entry.group, None)
+        if entry.group.apart is not None and isinstance(seat.worker, MeteredWorker):
+            self._asking[entry.group] = entry
+        self._executions.start(entry, seat, now)
+
+    def answered(self, entry: Entry) -> None:
+        """Let the next of its group ask, now that this one knows whether it can go."""
+        if self._asking.get(entry.group) is entry:
+            del self._asking[entry.group]
+            self._blocked.event(_token(entry))
+
+    def refused(self, entry: Entry) -> None:
+        """Look for another worker for a task that one has refused; else those like it wait too."""
+        now = time.monotonic()
+        if entry.group.apart is None or entry.group.apart[0] == "size":
+            if len(self._scarce) > GROUPS_REMEMBERED:
+                self._scarce.clear()
+            self._scarce[entry.group._replace(apart=None)] = now + SCARCE_SECONDS
+            entry.group = entry.apart_by_size()
+        if self._held or entry.group in self._asking:
+            self.enqueue(entry)
+            return
+        admitted = self._capacity.admit(entry, now)
+        if isinstance(admitted, Seat):
+            self._begin(entry, admitted, now)
+        else:
+            self._wait(entry, admitted, now)
+
+    def _regroup(self, entry: Entry, group: Group) -> None:
+        self.withdraw(entry)
+        entry.group = group
+        entry.queued = True
+        self._push(entry)
 
     def _wait(self, entry: Entry, wait: Wait, now: float) -> None:
         if wait.nothing_fits:
             self.withdraw(entry)
             self._no_worker(entry, wait)
             return
-        if wait.hopeless is not None:
-            self.end_soon(entry, End(status=TaskStatus.FAILED, error=wait.hopeless))
+        if wait.is_final and wait.error is not None:
+            self.end_soon(entry, End(status=TaskStatus.FAILED, error=wait.error))
             return
         if wait.group != entry.group:
-            self.withdraw(entry)
-            entry.group = wait.group
-            entry.queued = True
-            self._push(entry)
+            self._regroup(entry, wait.group)
             return
         if wait.unreachable:
             since = self._unreachable_since.setdefault(entry.group, now)
             deadline = max(since, now - (time.time() - entry.entered)) + self._settings.unavailable_wait_seconds
             if now >= deadline:
+                self._unreachable_since.pop(entry.group, None)
                 self.withdraw(entry)
                 self._no_worker(entry, wait)
                 return
@@ -195,3 +240,17 @@ class Dispatcher:
             entry.queued = True
             self._push(entry)
         self._blocked.block(entry.group, wait, until=until)
+
+
+def _token(entry: Entry) -> str:
+    return f"answer:{entry.key}"
+
+
+def _after(asking: Entry, group: Group) -> Wait:
+    """Return the wait for the answer that another task of the group gets."""
+    return Wait(
+        group=group,
+        status=TaskStatus.RATE_LIMITED,
+        reason=f"task {asking.task.id} of a similar size is before it",
+        tokens=frozenset({_token(asking)}),
+    )

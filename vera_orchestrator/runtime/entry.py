@@ -33,21 +33,30 @@ class Group(NamedTuple):
 
     @property
     def family(self) -> Group:
-        """The group without the concurrency key: all that need the same workers and are of the same type."""
-        return self if self.concurrency_key is None else self._replace(concurrency_key=None)
+        """All that need the same workers and are of the same type, whatever else they name."""
+        if self.concurrency_key is self.model is self.budget is self.apart is None:
+            return self
+        return self._replace(concurrency_key=None, model=None, budget=None, apart=None)
+
+
+class State(NamedTuple):
+    """How often the workers have changed, and how many calls have been settled here."""
+
+    workers: int
+    settlements: int
 
 
 class Refusal(NamedTuple):
     """Why a worker, with one model, does not get a task: until when, on the steady clock (infinite: never).
 
-    `by_limit` says that a limit has no room, and not that the worker has failed; one that may have room later is asked
-    again as soon as the count of settlements is no longer `as_of`.
+    `by_limit` says that a limit has no room, and not that the worker has failed. It holds as long as the state that it
+    was found in, `as_of`: one for good as long as the workers are the same, another until a call is settled.
     """
 
     until: float
     reason: str
     by_limit: bool
-    as_of: int = 0
+    as_of: State = State(0, 0)
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -55,7 +64,8 @@ class Call:
     """One attempt on a metered worker, from its admission to its end.
 
     `booking` names what is reserved for it. Instead of running it ends with `problem`, or with `answered` out of the
-    cache; a new answer is kept under `cache_key`. `channel` is there once it has begun.
+    cache; a new answer is kept under `cache_key`. It may begin until `late_at`, on the steady clock; `channel` is there
+    once it has.
     """
 
     task: Task | None = None
@@ -64,6 +74,7 @@ class Call:
     problem: VeraError | None = None
     answered: TaskResult | None = None
     cache_key: str | None = None
+    late_at: float = math.inf
     channel: Channel | None = None
 
 
@@ -117,25 +128,31 @@ class Entry:
     expired: bool = False
     final: bool = False
 
-    def refused_by(self, worker_id: str, model: str | None, now: float, settlements: int) -> Refusal | None:
+    def refused_by(self, worker_id: str, model: str | None, now: float, state: State) -> Refusal | None:
         """Return why a worker, with this model, does not get the task now."""
         refusal = self.refusals.get((worker_id, model)) if self.refusals else None
         if refusal is None or refusal.until <= now:
             return None
-        is_news = refusal.by_limit and refusal.until < math.inf and refusal.as_of != settlements
-        return None if is_news else refusal
+        if refusal.until == math.inf:
+            return refusal if refusal.as_of.workers == state.workers else None
+        return None if refusal.by_limit and refusal.as_of.settlements != state.settlements else refusal
 
-    def refuse(self, worker_id: str, refusal: Refusal, *, size: int | None = None) -> None:
+    def refuse(self, worker_id: str, refusal: Refusal) -> None:
         """Note that a worker, with the model chosen last, does not get the task.
 
-        `size` is that of its call, where a smaller one might be taken: then those of a similar size wait together. What
-        is refused for good is this task's own, and no other is to wait with it.
+        What is refused for good is this task's own, and no other is to wait with it.
         """
         self.refusals[worker_id, self.model] = refusal
         if refusal.until == math.inf:
             self.group = self.group._replace(apart=("task", self.key))
-        elif size is not None and self.group.apart is None:
-            self.group = self.group._replace(apart=("size", size.bit_length()))
+
+    def apart_by_size(self) -> Group:
+        """Return the group of those whose calls are of a similar size."""
+        if self.group.apart is not None:
+            return self.group
+        most = self.payload.get("max_tokens")
+        size = len(repr(self.payload)) + (most if isinstance(most, int) else 0)
+        return self.group._replace(apart=("size", size.bit_length()))
 
     def forget_timers(self) -> None:
         """Cancel what would happen later."""

@@ -22,13 +22,16 @@ from vera_orchestrator.runtime.capacity import SETTLED, Capacity, Seat, Wait
 from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry, Refusal, run_name
 from vera_orchestrator.runtime.judgement import End, Retry, blames_worker, judge_error, judge_result
-from vera_orchestrator.runtime.metering import Metering, Refused, begin
+from vera_orchestrator.runtime.metering import Late, Metering, Refused
+from vera_orchestrator.runtime.reasons import expired
 from vera_orchestrator.runtime.settlement import Settlement
 from vera_orchestrator.runtime.values import storable
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.metered import MeteredWorker
 
 SLOT_RECHECK_SECONDS = 0.1
+AWAY_RECHECK_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 3_600.0
 logger = logging.getLogger(__name__)
 
 
@@ -49,6 +52,14 @@ class WaitingRoom(Protocol):
 
     def freed(self, *tokens: str) -> None:
         """Look at the tasks that wait for what is free now."""
+        ...
+
+    def answered(self, entry: Entry) -> None:
+        """Let others ask too: this one knows whether it can go."""
+        ...
+
+    def refused(self, entry: Entry) -> None:
+        """Look for another worker, or let the task wait."""
         ...
 
 
@@ -108,15 +119,20 @@ class Executions:
                 if refused is not None and slots:
                     await self._journal.release(entry.key)
         except (VeraError, asyncio.CancelledError) as error:
-            logger.warning("task %s could not be admitted: %r", entry.task.id, error)
-            refusal = Refusal(time.monotonic() + SLOT_RECHECK_SECONDS, f"not admitted: {error!r}", by_limit=False)
+            if entry.cancelled_by is None:
+                logger.warning("task %s could not be admitted: %r", entry.task.id, error)
+            refusal = Refusal(time.monotonic() + AWAY_RECHECK_SECONDS, f"not admitted: {error!r}", by_limit=False)
             refused = Refused(refusal=refusal)
+        finally:
+            self._room.answered(entry)
         if full is None and refused is None:
             self._launch(entry, seat)
             return
         self._free(entry, seat, worker_failed=None)
         if entry.cancelled_by is not None:
             self._spawn_end(entry, entry.cancelled_by)
+        elif entry.expired:
+            self._spawn_end(entry, expired())
         elif refused is not None:
             self._refuse(entry, seat, refused)
         elif full is not None:
@@ -125,12 +141,11 @@ class Executions:
 
     def _refuse(self, entry: Entry, seat: Seat, refused: Refused) -> None:
         """Look for another worker, or for a later time."""
-        refusal = refused.refusal
-        refusal = refusal._replace(as_of=self._capacity.settlements)
-        entry.refuse(seat.worker.worker_id, refusal, size=refused.size)
+        refusal = refused.refusal._replace(as_of=self._capacity.state)
+        entry.refuse(seat.worker.worker_id, refusal)
         if refused.pauses_worker:
             seat.pause(refusal.until, refusal.reason)
-        self._room.enqueue(entry)
+        self._room.refused(entry)
 
     # run
 
@@ -227,7 +242,7 @@ class Executions:
         if call.answered is not None:
             return call.answered
         assert call.task is not None
-        channel: Channel = begin(call, entry)
+        channel: Channel = self._metering.begin(call, entry)
         result = await self._attempts.run(call.task, call.secrets, seat.worker, channel)
         seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
         await self._metering.keep(call, result)
@@ -247,7 +262,8 @@ class Executions:
             self._lost(entry)
             return Outcome(status=TaskStatus.CANCELLED, error=str(error))
         verdict = self._judge(entry, seat, result, error)
-        self._free(entry, seat, worker_failed=blames_worker(result, verdict.error))
+        was_asked = entry.call is None or entry.call.answered is None  # and not answered out of the cache
+        self._free(entry, seat, worker_failed=blames_worker(result, verdict.error) if was_asked else None)
         if isinstance(verdict, Retry):
             await self._again(entry, verdict)
             return Outcome(status=TaskStatus.FAILED, error=str(verdict.error), again=True)
@@ -289,14 +305,18 @@ class Executions:
         if entry.call is None or not (error.elsewhere or error.retryable):
             return judge_error(entry.task, error, patient=patient, delay_limit=limit, chance=chance)
         if error.retry_after is not None:
+            error.retry_after = min(error.retry_after, LONGEST_PAUSE_SECONDS)
             seat.pause(now + error.retry_after, f"its provider asks to wait: {error.message}")
         if error.elsewhere and not isinstance(error, WorkerUnavailable):
-            entry.refuse(worker_id, Refusal(math.inf, error.message, by_limit=False))
+            entry.refuse(worker_id, Refusal(math.inf, error.message, by_limit=False, as_of=self._capacity.state))
         alternatives = self._capacity.alternatives(entry, worker_id, now)
-        if error.elsewhere and alternatives:  # it says nothing about the task, so no retry is used up
+        may_go_on = patient or not isinstance(error, WorkerUnavailable)
+        untried = alternatives - entry.failed_on
+        is_others_fault = (error.elsewhere and alternatives and may_go_on) or (error.was_refused and untried)
+        if isinstance(error, Late) or is_others_fault:  # nothing was done, so no retry is used up
             return Retry(delay=0, retry_count=entry.task.retry_count, error=error)
         verdict = judge_error(entry.task, error, patient=patient, delay_limit=limit, chance=chance)
-        if isinstance(verdict, Retry) and alternatives - entry.failed_on:
+        if isinstance(verdict, Retry) and untried:
             return Retry(delay=0, retry_count=verdict.retry_count, error=error)
         return verdict
 

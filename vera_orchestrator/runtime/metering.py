@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from vera_orchestrator.errors import InvalidValue, JournalUnavailable, VeraError
+from vera_orchestrator.errors import InvalidValue, JournalUnavailable, NotConfigured, VeraError
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.ledger import Booking, Ledger
 from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent
@@ -28,6 +28,8 @@ from vera_orchestrator.workers.metered import MeteredWorker
 
 EVERYTHING = "all models"
 BUDGET = "budget:"
+SKEWED_SECONDS = 0.25
+LATE_SECONDS = 1.0
 RECHECK_SECONDS = 1.0
 """How often to ask again what has no room: others may have used less than they had reserved."""
 logger = logging.getLogger(__name__)
@@ -35,14 +37,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refused:
-    """An attempt that cannot go now.
-
-    `size` is that of its call where a smaller one might go. With `pauses_worker` nothing can go on this worker.
-    """
+    """An attempt that cannot go now; with `pauses_worker` nothing can go on this worker."""
 
     refusal: Refusal
-    size: int | None = None
     pauses_worker: bool = False
+
+
+class Late(VeraError):
+    """So long after its reservation that the provider could count it elsewhere: it is admitted anew."""
+
+    retryable = True
 
 
 class Metering:
@@ -78,12 +82,20 @@ class Metering:
         What is wrong with the task itself is left for the attempt to raise. Raises JournalUnavailable or LeaseLost.
         """
         call = entry.call = Call()
+        if entry.task.budget is not None and entry.task.budget not in self._budgets:
+            call.problem = NotConfigured(
+                f"this orchestrator knows no budget {entry.task.budget!r}.",
+                field="budget",
+                remedy="Give all orchestrators on one journal the same llm_budgets.",
+            )
+            return None
         try:
             task, call.secrets = await self._attempts.prepare(entry)
             call.answered = await self._from_cache(call, task, worker)
             if call.answered is not None:
                 return None
-            if entry.model is not None:
+            # a placeholder for a model has become its name by now, and is for the worker to read
+            if entry.model is not None and task.payload.get("model") == entry.payload.get("model"):
                 task = dataclasses.replace(task, payload={**task.payload, "model": entry.model})
             call.task = task
             worker.caps_output = self._caps_output
@@ -97,9 +109,10 @@ class Metering:
         call.booking = booking.key  # now: it may be written although the answer never comes
         found = await self._ledger.reserve(booking, slack=self._slack)
         if isinstance(found, Fits):
+            call.late_at = time.monotonic() + max(LATE_SECONDS, self._settings.llm_slack_seconds)
             return None
         entry.call = None
-        return _refused(found, demand)
+        return _refused(found)
 
     async def _from_cache(self, call: Call, task: Task, worker: MeteredWorker) -> TaskResult | None:
         call.cache_key = worker.cache_key(task) if task.store else None
@@ -119,7 +132,7 @@ class Metering:
             EVERYTHING: self._everything,
         }
         if entry.group.budget is not None:
-            scopes[BUDGET + entry.group.budget] = self._budgets.get(entry.group.budget, _UNLIMITED)
+            scopes[BUDGET + entry.group.budget] = self._budgets[entry.group.budget]
         return Booking(
             key=uuid4().hex,
             task=entry.key,
@@ -131,6 +144,17 @@ class Metering:
             scopes=scopes,
             rates=demand.rates,
         )
+
+    @staticmethod
+    def begin(call: Call, entry: Entry) -> Channel:
+        """Return the channel of a call that begins now; raises Late.
+
+        Where the payload had secrets nobody listens: a chunk may hold half of one.
+        """
+        if time.monotonic() > call.late_at:
+            raise Late("it began too long after its reservation.")
+        call.channel = Channel(None if call.secrets else entry.listener)
+        return call.channel
 
     def settle(self, call: Call) -> asyncio.Task[Any] | None:
         """Replace what was reserved for a call by what was used; what goes on in the background is returned."""
@@ -167,17 +191,11 @@ def _limits(quotas: Mapping[str, APIQuota], zone: str) -> dict[str, Limits]:
     return {name: Limits.of_quota(quota, zone) for name, quota in quotas.items()}
 
 
-def begin(call: Call, entry: Entry) -> Channel:
-    """Return the channel of a call that begins now."""
-    call.channel = Channel(entry.listener)
-    return call.channel
-
-
-def _refused(found: WaitUntil | Never, demand: Demand) -> Refused:
+def _refused(found: WaitUntil | Never) -> Refused:
     if isinstance(found, Never):
-        return Refused(refusal=Refusal(math.inf, found.reason, by_limit=True), size=demand.amounts.tokens)
-    left = min(RECHECK_SECONDS, found.time / SECOND - time.time())
-    refusal = Refusal(time.monotonic() + max(0.01, left), found.reason, by_limit=True)
-    if not found.any_size:
-        return Refused(refusal=refusal, size=demand.amounts.tokens)
-    return Refused(refusal=refusal, pauses_worker=not found.scope.startswith(BUDGET))
+        return Refused(refusal=Refusal(math.inf, found.reason, by_limit=True))
+    left = found.time / SECOND - time.time()
+    if left <= 0:  # the store's clock is behind
+        left = SKEWED_SECONDS
+    refusal = Refusal(time.monotonic() + max(0.01, min(RECHECK_SECONDS, left)), found.reason, by_limit=True)
+    return Refused(refusal=refusal, pauses_worker=found.any_size and not found.scope.startswith(BUDGET))

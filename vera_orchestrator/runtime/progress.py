@@ -349,7 +349,8 @@ class Progress:
             await self._pass_on(entry)
             return
         if wait.unreachable:
-            self.end(entry, WorkerUnavailable(f"{wait.reason}.", remedy="See the status of the workers."))
+            away = WorkerUnavailable(f"{wait.reason}.", remedy="See the status of the workers.")
+            self.end(entry, wait.error or away)
             return
         now = time.monotonic()
         if entry.adopted_at is not None and now < entry.adopted_at + self._settings.recovery_grace_seconds:

@@ -177,9 +177,10 @@ class Recovery:
 
     async def _is_for_us(self, read: Read, unfit: dict[int, float]) -> bool:
         now = time.monotonic()
-        if self._capacity.is_reachable(read.group, now):
+        knows_budget = read.task.budget is None or read.task.budget in self._settings.llm_budgets
+        if knows_budget and self._capacity.is_reachable(read.group, now):
             return True
-        if self._capacity.fitting(read.group, now):
+        if knows_budget and self._capacity.fitting(read.group, now):
             return not await self._ownership.fits_elsewhere(read.group, reachable=True)
         if await self._ownership.fits_elsewhere(read.group):
             return False

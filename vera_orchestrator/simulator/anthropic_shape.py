@@ -16,7 +16,7 @@ from vera_orchestrator.simulator.faults import Refused
 from vera_orchestrator.simulator.simulator import Limits
 from vera_orchestrator.simulator.wire import MALFORMED, Frame, event
 
-SHOWN_MODELS = ("claude-3-5-haiku-latest", "claude-3-5-sonnet-latest")
+SHOWN_MODELS = ("claude-haiku-4-5", "claude-3-5-haiku-latest", "claude-3-5-sonnet-latest")
 MAX_TOKENS = 8_192
 _EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 _FINISH: Mapping[Finish, str] = {

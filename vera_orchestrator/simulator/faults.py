@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from vera_orchestrator.simulator.conversation import MARK, Asked, input_tokens
 from vera_orchestrator.simulator.settings import OK, Outcome, SimulatorSettings
 
+CONTEXT_EXCEEDED = "context_length_exceeded"
+"""The code of a refusal for more input than the context takes."""
 _SAID: Mapping[int, str] = {
     400: "the request is not valid",
     401: "the key is not valid",
@@ -70,5 +72,5 @@ def check_context(settings: SimulatorSettings, asked: Asked) -> None:
         raise Refused(
             400,
             f"the prompt is too long: {tokens} tokens > {settings.context_length} maximum context length",
-            code="context_length_exceeded",
+            code=CONTEXT_EXCEEDED,
         )

@@ -8,14 +8,16 @@ from typing import Any
 from google.genai import types
 from pydantic import BaseModel
 
-from vera_orchestrator.simulator.conversation import Finish, Talk, Usage, vector
-from vera_orchestrator.simulator.faults import Refused
+from vera_orchestrator.simulator.conversation import MARK, Finish, Talk, Usage, vector
+from vera_orchestrator.simulator.faults import CONTEXT_EXCEEDED, Refused
 from vera_orchestrator.simulator.gemini_request import EmbedOne
 from vera_orchestrator.simulator.simulator import Limits
 from vera_orchestrator.simulator.wire import MALFORMED, Frame, event
 
-SHOWN_MODELS = ("gemini-2.0-flash", "gemini-1.5-pro", "text-embedding-004")
+SHOWN_MODELS = ("gemini-2.5-flash", "gemini-2.0-flash", "gemini-1.5-pro", "text-embedding-004")
 MAX_TOKENS = 8_192
+# the service has no code for it
+_TOO_LONG = f"{MARK} The input token count exceeds the maximum number of tokens allowed."
 _FINISH: Mapping[Finish, types.FinishReason] = {
     Finish.STOP: types.FinishReason.STOP,
     Finish.LENGTH: types.FinishReason.MAX_TOKENS,
@@ -49,7 +51,7 @@ class GeminiShape:
         del number
         value: dict[str, Any] = {
             "code": refused.status,
-            "message": refused.message,
+            "message": _TOO_LONG if refused.code == CONTEXT_EXCEEDED else refused.message,
             "status": _STATUSES.get(refused.status, "UNKNOWN"),
         }
         if refused.retry_after is not None:

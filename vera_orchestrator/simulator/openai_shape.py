@@ -18,7 +18,7 @@ from vera_orchestrator.simulator.openai_request import Embed
 from vera_orchestrator.simulator.simulator import Limits
 from vera_orchestrator.simulator.wire import MALFORMED, Frame, event
 
-SHOWN_MODELS = ("gpt-4o-mini", "gpt-4o", "text-embedding-3-small")
+SHOWN_MODELS = ("gpt-5.4-mini", "gpt-4o-mini", "gpt-4o", "text-embedding-3-small")
 _FINISH: Mapping[Finish, str] = {
     Finish.STOP: "stop",
     Finish.LENGTH: "length",

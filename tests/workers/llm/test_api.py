@@ -24,6 +24,7 @@ from vera_orchestrator.workers.llm.anthropic_wire import DEFAULT_MAX_TOKENS, req
 from vera_orchestrator.workers.llm.base import Access
 from vera_orchestrator.workers.llm.calls import build_call, read_payload, with_system
 from vera_orchestrator.workers.llm.forms import LLMCall
+from vera_orchestrator.workers.llm.kinds import ADDRESSES
 from vera_orchestrator.workers.llm.messages import read_messages
 from vera_orchestrator.workers.llm.openai_wire import request_body as openai_body
 from vera_orchestrator.workers.llm.usage import UsageCounter
@@ -43,6 +44,17 @@ def test_the_same_credential_is_the_same_worker_and_a_second_key_a_second_one() 
     ]
     assert len({first.worker_id, *(other.worker_id for other in others)}) == 4
     assert LLMAPIWorker("openai", KEY, worker_id="mine").worker_id == "mine"
+
+
+def test_an_address_is_one_however_it_is_written() -> None:
+    own = LLMAPIWorker("openai", KEY)
+    for url in ("https://api.openai.com/v1", "HTTPS://API.openai.com/v1/", "https://api.openai.com:443/v1"):
+        assert LLMAPIWorker("openai", KEY, base_url=url).credential == own.credential
+    for kind, url in ADDRESSES.items():
+        assert LLMAPIWorker(kind, KEY, base_url=url).credential == LLMAPIWorker(kind, KEY).credential
+    paths = {LLMAPIWorker("openai", KEY, base_url=f"http://HOST:80/{path}").credential for path in ("v1", "V1")}
+    assert len(paths) == 2
+    assert LLMAPIWorker("openai", KEY, base_url="http://host/v1").credential in paths
 
 
 def test_the_key_is_shown_nowhere() -> None:

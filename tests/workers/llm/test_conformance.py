@@ -72,7 +72,6 @@ class TestGemini(SimulatedSuite):
 class TestOllama(SimulatedSuite):
     counts_parts = ()
     has_key = False
-    tells_when = False  # its client hides the headers
     fetches_images = False
     forces_tools = False
     filters = False

@@ -80,6 +80,7 @@ def test_every_exception_of_geminis_client_is_decided_on() -> None:
         (200, TaskFailed),  # an error in a stream that began well
         (400, InvalidPayload),
         (401, NotConfigured),
+        (307, NotConfigured),
         (402, NotConfigured),
         (403, NotConfigured),
         (404, NotFound),
@@ -100,7 +101,7 @@ def test_a_status_says_whether_another_attempt_makes_sense(status: int, kind: ty
     assert error.retry_after == (7 if kind is TaskFailed else None)
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 429, 503, 529])
+@pytest.mark.parametrize("status", [302, 307, 400, 401, 402, 403, 404, 413, 422, 429, 503, 529])
 def test_a_refusal_means_that_the_provider_did_nothing(status: int) -> None:
     error = of_status("openai", status, "no", {})
     assert error.was_refused

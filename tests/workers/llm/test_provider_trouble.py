@@ -80,7 +80,9 @@ def answering(status: int, body: bytes, **headers: str) -> Callable[[Handler, Se
     [
         (400, InvalidPayload, WorkerStatus.IDLE),
         (401, NotConfigured, WorkerStatus.ERROR),
-        (403, NotConfigured, WorkerStatus.ERROR),
+        (302, NotConfigured, WorkerStatus.ERROR),
+        (402, NotConfigured, WorkerStatus.ERROR),
+        (403, NotConfigured, WorkerStatus.IDLE),  # of this call only
         (404, NotFound, WorkerStatus.IDLE),
         (408, TaskFailed, WorkerStatus.IDLE),
         (429, TaskFailed, WorkerStatus.IDLE),
@@ -227,3 +229,25 @@ async def test_a_stopped_worker_runs_nothing_and_stays_stopped(api_type: str, si
     with pytest.raises(WorkerUnavailable, match="not started"):
         await ask(worker)
     assert worker.status is WorkerStatus.OFFLINE
+
+
+@every_kind
+async def test_a_provider_that_refuses_its_list_takes_no_tasks(api_type: str, simulated_provider: Server) -> None:
+    worker = worker_for(api_type, simulated_provider.url)
+    simulated_provider.routes[LIST_PATHS[api_type]] = answering(403, b'{"error": {"message": "no"}}')
+    assert not await worker.start()
+    assert worker.status is WorkerStatus.ERROR
+    await worker.stop()
+
+
+@every_kind
+async def test_neither_key_nor_prompt_follows_a_redirect(api_type: str, simulated_provider: Server) -> None:
+    with serving() as elsewhere:
+        for path in (CHAT_PATHS[api_type], "/v1beta/models/m:streamGenerateContent"):
+            simulated_provider.routes[path] = answering(307, b"", Location=elsewhere.url + path)
+        async with started(api_type, simulated_provider) as worker:
+            for stream in (False, True):
+                with pytest.raises(NotConfigured, match="base_url") as caught:
+                    await ask(worker, stream=stream)
+                assert caught.value.elsewhere
+        assert elsewhere.seen == []

@@ -23,10 +23,10 @@ from vera_orchestrator.workers.llm.anthropic_wire import (
 from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Access, Adapter, ListedModel, ModelPage
 from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, translated
 from vera_orchestrator.workers.llm.forms import LLMAnswer, LLMCall
+from vera_orchestrator.workers.llm.kinds import ADDRESSES
 from vera_orchestrator.workers.llm.messages import arguments_of
 from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, ToolCallChunk, UsageChunk
 
-ADDRESS = "https://api.anthropic.com"
 HOST = "api.anthropic.com"
 REQUEST_ID = "request-id"
 PAGE = 1_000  # models, the most that the protocol allows
@@ -49,12 +49,17 @@ class AnthropicAdapter(Adapter):
 
     def __init__(self, access: Access) -> None:
         key = access.api_key.get_secret_value()
-        self.address = access.base_url or ADDRESS
+        self.address = access.base_url or ADDRESSES[self.api_type]
         self._clean = cleaner(key)
         # the client sends the key as a bearer token only, where older servers look for it here
         headers = {"X-Api-Key": key} if access.base_url else None
         self._client = anthropic.AsyncAnthropic(
-            api_key=key, base_url=self.address, default_headers=headers, max_retries=0
+            api_key=key,
+            base_url=self.address,
+            default_headers=headers,
+            max_retries=0,
+            # a redirect would take the key to a host that nobody has set
+            http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
         )
 
     @property

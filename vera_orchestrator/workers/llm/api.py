@@ -15,9 +15,10 @@ from vera_orchestrator.errors import InvalidPayload, InvalidValue
 from vera_orchestrator.models import APIQuota, WorkerConfig
 from vera_orchestrator.money import usd
 from vera_orchestrator.pricing import ModelPrice
+from vera_orchestrator.providers import kind_of
 from vera_orchestrator.quota import Rate
 from vera_orchestrator.workers.llm.base import Access, Adapter
-from vera_orchestrator.workers.llm.kinds import PRICE_LISTS, capability_of, connect, kind_of
+from vera_orchestrator.workers.llm.kinds import ADDRESSES, PRICE_LISTS, capability_of, connect
 from vera_orchestrator.workers.llm.names import is_anothers, known_names, plain
 from vera_orchestrator.workers.llm.options import DEFAULTS, LLMOptions
 from vera_orchestrator.workers.llm.usage import UsageCounter
@@ -25,6 +26,7 @@ from vera_orchestrator.workers.llm.worker import LLMWorker
 
 MAX_CONCURRENT_TASKS = 64
 MODELS_SHOWN = 5
+USUAL_PORTS: Mapping[str, str] = {"http": ":80", "https": ":443"}
 
 
 class LLMAPIWorker(LLMWorker):
@@ -36,6 +38,7 @@ class LLMAPIWorker(LLMWorker):
     those of `options`, then `cost_per_1k_tokens` in USD where it is not 0, then the published ones of the provider at
     this address; else the cost of a call is not known. `quota` None is no limit but the rate. Raises InvalidValue,
     naming the field.
+    `usual_model` is taken where no `default_model` is given and the server lists it.
     """
 
     own_types = frozenset({TaskType.LLM_REQUEST, TaskType.BACKGROUND_COGNITION})
@@ -48,6 +51,7 @@ class LLMAPIWorker(LLMWorker):
         *,
         base_url: str | None = None,
         default_model: str | None = None,
+        usual_model: str | None = None,
         worker_id: str | None = None,
         rate_limit_per_minute: int = 60,
         cost_per_1k_tokens: float = 0.0,
@@ -62,7 +66,7 @@ class LLMAPIWorker(LLMWorker):
         price = usd(cost_per_1k_tokens, field="cost_per_1k_tokens")
         api_type = kind_of(api_type)
         capability = capability_of(api_type)
-        self._access = Access(api_type=api_type, api_key=_key(api_key), base_url=_address(base_url))
+        self._access = Access(api_type=api_type, api_key=_key(api_key), base_url=_address(base_url, api_type))
         credential = f"{api_type}-{fingerprint(self._access)}"
         super().__init__(
             worker_id or credential,
@@ -80,6 +84,7 @@ class LLMAPIWorker(LLMWorker):
         self.rate_limit_per_minute = rate_limit_per_minute
         self.cost_per_1k_tokens = cost_per_1k_tokens
         self._given_names = known_names(models)
+        self._usual_model = usual_model
 
     def to_dict(self) -> dict[str, Any]:
         """Return the wire form; `available_tokens` of today is None where nothing limits tokens."""
@@ -114,6 +119,8 @@ class LLMAPIWorker(LLMWorker):
     def _default_model(self) -> str | None:
         if self.default_model:
             return self.default_model
+        if self._usual_model is not None and super()._serves(self._usual_model):
+            return self._usual_model
         # a server of one's own; among a cloud's models only the caller can choose
         return self.models[0].name if len(self.models) == 1 else None
 
@@ -137,7 +144,8 @@ def _key(value: str | SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
-def _address(text: str | None) -> str | None:
+def _address(text: str | None, api_type: str) -> str | None:
+    """Return an address in its usual form; None for the provider's own, so that it is one however it is written."""
     if text is None:
         return None
     try:
@@ -147,7 +155,9 @@ def _address(text: str | None) -> str | None:
         raise _not_an_address() from None
     if not usable or "@" in url.netloc or url.query or url.fragment:
         raise _not_an_address()
-    return text.rstrip("/")
+    netloc = url.netloc.lower().removesuffix(USUAL_PORTS[url.scheme])
+    address = f"{url.scheme}://{netloc}{url.path}".rstrip("/")
+    return None if address == ADDRESSES[api_type] else address
 
 
 def _not_an_address() -> InvalidValue:

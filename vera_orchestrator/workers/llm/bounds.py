@@ -37,9 +37,10 @@ OFF_THE_LIST = frozenset(
         "plugins",
         "mcp_servers",
         "container",
+        "prediction",
     }
 )
-"""Fields with which a call is not charged by the list: other tiers, other models, sound, searches."""
+"""Fields with which a call is not charged by the list: other tiers or models, sound, searches, guesses to be paid."""
 
 
 def take_output_limit(max_tokens: int | None, extra: dict[str, Any]) -> int | None:

@@ -52,7 +52,7 @@ def of_status(
     `too_long` says that a refusal is about the length of the input.
     """
     error = _of_status(api_type, status, text, headers, too_long=too_long)
-    error.was_refused = status in FULL or (400 <= status < 500 and status not in CONFLICTS)
+    error.was_refused = status in FULL or (300 <= status < 500 and status not in CONFLICTS)
     return error
 
 
@@ -72,10 +72,19 @@ def _of_status(api_type: str, status: int, text: str, headers: Mapping[str, str]
     match status:
         case 401:  # the text is left out: providers repeat parts of the key in it
             return NotConfigured(f"{api_type} refused the key (401).", remedy="Register it again with a valid key.")
-        case 402 | 403:
-            return NotConfigured(said, remedy="Check what the key may do and whether its account is paid.")
+        case 402:
+            return NotConfigured(said, remedy="Check whether the key's account is paid.")
+        case 403:  # a model that the key may not use, or a prompt that is not let through
+            error = NotConfigured(said, remedy="Check what the key may do.")
+            error.of_one_call = True
+            return error
         case 404:
             return NotFound(said, field="payload.model", remedy="Check the model's name and base_url.")
+        case _ if 300 <= status < 400:  # the key is not for whoever the answer names
+            return NotConfigured(
+                f"{api_type} answered {status}: a redirect, which is not followed.",
+                remedy="Set base_url (of Ollama ollama_url) to an address that does not redirect.",
+            )
         case _ if status in CONFLICTS or not 400 <= status < 500:  # a stream that began well has the status 200
             return TaskFailed(said, retry_after=retry_after(httpx.Headers(dict(headers)), utcnow()))
         case _ if too_long:

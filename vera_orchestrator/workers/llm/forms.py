@@ -54,12 +54,14 @@ class LLMCall:
         """Return a number of tokens that the input does not pass; what providers fetch by themselves is not in it."""
         parts = [part for message in self.messages for part in message.parts]
         structures: list[Any] = [part.value for part in parts if isinstance(part, NativePart)]
+        beside = [message.extra for message in self.messages]
+        beside += [part.extra for part in parts if isinstance(part, TextPart)]
+        structures += [dict(extra) for extra in (*beside, self.extra) if extra]
+        structures += [[one.tool_call_id, one.tool_name] for one in self.messages if one.role is Role.TOOL]
         structures += [call.to_json() for message in self.messages for call in message.tool_calls]
         structures += [_described(tool) for tool in self.tools]
         if self.json_schema is not None:
             structures.append(self.json_schema)
-        if self.extra:
-            structures.append(dict(self.extra))
         return input_bound(
             [self.system or "", *(message.text for message in self.messages)],
             structures=structures,
@@ -97,7 +99,7 @@ class EmbeddingCall:
     def input_bound(self, tokens_per_image: int = 0) -> int:
         """Return a number of tokens that the input does not pass."""
         del tokens_per_image
-        return input_bound(self.inputs)
+        return input_bound(self.inputs, structures=[dict(self.extra)] if self.extra else ())
 
 
 @dataclass(frozen=True, kw_only=True)

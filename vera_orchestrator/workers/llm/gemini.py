@@ -28,10 +28,10 @@ from vera_orchestrator.workers.llm.gemini_wire import (
     finish_of,
     text_of,
 )
+from vera_orchestrator.workers.llm.kinds import ADDRESSES
 from vera_orchestrator.workers.llm.messages import mapping
 from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, ToolCallChunk, UsageChunk
 
-ADDRESS = "https://generativelanguage.googleapis.com"
 VERSION = "v1beta"
 PAGE = 1_000  # models, the most that the service allows
 TOO_LONG = frozenset({"exceeds the maximum number of tokens"})
@@ -44,16 +44,18 @@ class GeminiAdapter(Adapter):
 
     api_type = "gemini"
     tokens_per_image = 4_128  # sixteen tiles of 258: 3,072 pixels on each side, the largest that is not scaled down
+    fetches_files = True
 
     def __init__(self, access: Access) -> None:
         key = access.api_key.get_secret_value()
-        self.address = access.base_url or ADDRESS
+        self.address = access.base_url or ADDRESSES[self.api_type]
         self._clean = cleaner(key)
         options = types.HttpOptions(
             base_url=self.address,
             api_version=VERSION,
             retry_options=types.HttpRetryOptions(attempts=1),
-            async_client_args={"timeout": httpx2.Timeout(None, connect=CONNECT_SECONDS)},
+            # a redirect would take the key to a host that nobody has set
+            async_client_args={"timeout": httpx2.Timeout(None, connect=CONNECT_SECONDS), "follow_redirects": False},
         )
         # vertexai is said, as the environment could say otherwise
         self._client = genai.Client(api_key=key, vertexai=False, http_options=options)

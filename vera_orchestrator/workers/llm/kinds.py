@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from vera_orchestrator.enums import WorkerCapability
 from vera_orchestrator.errors import InvalidValue, NotConfigured
+from vera_orchestrator.providers import kind_of
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.llm.base import Access, Adapter
 
@@ -35,15 +36,14 @@ def _gemini(access: Access) -> Adapter:
 
 
 ADAPTERS: Mapping[str, Callable[[Access], Adapter]] = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
-ALIASES: Mapping[str, str] = {"google": "gemini"}
-"""Other names of a kind."""
+ADDRESSES: Mapping[str, str] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "gemini": "https://generativelanguage.googleapis.com",
+}
+"""The address of the company behind a kind, as its client has it."""
 PRICE_LISTS: Mapping[str, str] = {"openai": "openai", "anthropic": "anthropic", "gemini": "google"}
 """Whose price list is that of the company behind a kind."""
-
-
-def kind_of(api_type: str) -> str:
-    """Return the name of a kind of provider, which may be given by another one."""
-    return ALIASES.get(api_type, api_type)
 
 
 def default_model_of(api_type: str, config: OrchestratorConfig) -> str | None:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from vera_orchestrator.pricing import price_of
+from vera_orchestrator.providers import KINDS, kind_of
 from vera_orchestrator.usage import Usage
-from vera_orchestrator.workers.llm.kinds import ADAPTERS, PRICE_LISTS, kind_of
+from vera_orchestrator.workers.llm.kinds import ADAPTERS, PRICE_LISTS
 
-KINDS = frozenset({*ADAPTERS, "ollama"})
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$", re.ASCII)
 _WORKER = re.compile(rf"({'|'.join(sorted(ADAPTERS))})-[0-9a-f]{{10}}", re.ASCII)
 _NONE = Usage()

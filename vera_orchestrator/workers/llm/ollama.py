@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Sequence
+import os
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from vera_orchestrator.pricing import FREE
 from vera_orchestrator.usage import Usage
 from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Adapter, ListedModel
 from vera_orchestrator.workers.llm.conversation import ToolCall
-from vera_orchestrator.workers.llm.failures import EXCERPT, late, malformed, of_status, says
+from vera_orchestrator.workers.llm.failures import Clean, cleaner, late, malformed, of_status, says
 from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer, LLMCall
 from vera_orchestrator.workers.llm.ollama_models import LoadedModel, OnPull, PullProgress
 from vera_orchestrator.workers.llm.ollama_wire import (
@@ -30,6 +31,7 @@ from vera_orchestrator.workers.llm.ollama_wire import (
 from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, ToolCallChunk, UsageChunk
 
 API_TYPE = "ollama"
+KEY_VARIABLE = "OLLAMA_API_KEY"  # the client sends it wherever it is set
 ANSWERS = frozenset({"ChatResponse", "ListResponse", "EmbedResponse", "ProcessResponse", "ProgressResponse"})
 EMBEDDING_FAMILIES = frozenset({"bert", "nomic-bert"})
 TOO_LONG = frozenset({"exceeds the context length", "exceeds maximum context length", "prompt is too long"})
@@ -40,7 +42,10 @@ ODD_ANSWERS = (ValueError, TypeError, AttributeError)
 
 
 class OllamaAdapter(Adapter):
-    """One client for one address. The operator chose it, so proxies of the environment are not used."""
+    """One client for one address, with the key in OLLAMA_API_KEY if there is one.
+
+    The operator chose the address, so proxies of the environment are not used.
+    """
 
     api_type = "ollama"
     tokens_per_image = 16_384  # qwen-vl at its largest; most models use a tenth of it
@@ -48,8 +53,12 @@ class OllamaAdapter(Adapter):
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._clean = cleaner(os.environ.get(KEY_VARIABLE, ""))
         self._client = ollama.AsyncClient(
-            host=address, trust_env=False, timeout=httpx.Timeout(None, connect=CONNECT_SECONDS)
+            host=address,
+            trust_env=False,
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+            follow_redirects=False,
         )
 
     async def answer(self, call: LLMCall, *, seconds: float) -> LLMAnswer:
@@ -110,7 +119,7 @@ class OllamaAdapter(Adapter):
                         if on_progress is not None:
                             await on_progress(1.0 if said == PULLED else done, said or "")
                 except ollama.ResponseError as error:
-                    raise not_pulled(error, model) from None
+                    raise not_pulled(error, model, self._clean) from None
                 finally:
                     await steps.aclose()
         if said != PULLED:
@@ -157,7 +166,7 @@ class OllamaAdapter(Adapter):
         except CAUGHT as error:
             raise failure_of(error).error(f"The connection to {API_TYPE} broke: {describe(error)}") from None
         except (ollama.RequestError, ollama.ResponseError, *ODD_ANSWERS) as error:
-            raise refusal_of(error, model) from None
+            raise refusal_of(error, model, self._clean) from None
 
 
 def _chunks_of(piece: ollama.ChatResponse) -> list[Chunk]:
@@ -169,15 +178,15 @@ def _chunks_of(piece: ollama.ChatResponse) -> list[Chunk]:
     ]
 
 
-def refusal_of(error: Exception, model: str | None) -> VeraError:
+def refusal_of(error: Exception, model: str | None, clean: Clean) -> VeraError:
     """Return the error of ours for one of the client's that is not about the connection."""
     if isinstance(error, ollama.RequestError):
         return InvalidPayload(error.error, field="payload")
     if isinstance(error, ollama.ResponseError):
         if error.status_code == 404 and model:
             return missing(model)
-        said = " ".join(error.error.split())[:EXCERPT]
-        return of_status(API_TYPE, error.status_code, said, {}, too_long=says(TOO_LONG, said))
+        said = clean(str(error.error))  # look-alikes give an object
+        return of_status(API_TYPE, error.status_code, said, _headers_of(error), too_long=says(TOO_LONG, said))
     if isinstance(error, ValidationError) and error.title not in ANSWERS:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(["payload", *(str(part) for part in first["loc"])])
@@ -185,21 +194,27 @@ def refusal_of(error: Exception, model: str | None) -> VeraError:
     return malformed(API_TYPE)
 
 
+def _headers_of(error: ollama.ResponseError) -> Mapping[str, str]:
+    """Return the headers of a refusal: the client leaves them out of its error, and the one below has them."""
+    below = error.__context__
+    return below.response.headers if isinstance(below, httpx.HTTPStatusError) else {}
+
+
 def missing(model: str) -> NotFound:
     """Return the error for a model that is not installed."""
     return NotFound(f"Ollama has no model {model!r}.", field="payload.model", remedy=f"Run: ollama pull {model}.")
 
 
-def not_pulled(error: ollama.ResponseError, model: str) -> VeraError:
+def not_pulled(error: ollama.ResponseError, model: str, clean: Clean) -> VeraError:
     """Return the error for a download that the server gave up."""
     if error.status_code == 404 or error.error.endswith(NO_SUCH_MODEL):
         return NotFound(
             f"Ollama's registry has no model {model!r}.", field="payload.model", remedy="Check its name and tag."
         )
     if error.status_code < 400:  # it was said within a stream
-        said = " ".join(error.error.split())[:EXCERPT]
+        said = clean(error.error)
         return TaskFailed(f"Ollama did not download {model!r}: {said}", remedy="Check its network and its disk.")
-    return refusal_of(error, model)
+    return refusal_of(error, model, clean)
 
 
 def _chats(model: ollama.ListResponse.Model) -> bool:

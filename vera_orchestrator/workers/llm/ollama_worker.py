@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from vera_orchestrator.enums import TaskType, WorkerCapability, WorkerStatus
-from vera_orchestrator.errors import NotFound, VeraError, WorkerUnavailable
+from vera_orchestrator.errors import InvalidValue, NotFound, VeraError, WorkerUnavailable
 from vera_orchestrator.models import Task, WorkerConfig
 from vera_orchestrator.pricing import FREE
 from vera_orchestrator.settings import OrchestratorConfig
@@ -37,7 +37,8 @@ class OllamaWorker(LLMWorker):
     The model is the one that the task names, if it is installed, else `default_model` if that is, else the first that
     can chat. With `may_pull` a model that a task names is downloaded first where it is not installed; the task's
     `on_progress` is told how far that is, and then how far the answer is. `loaded` are the models in the server's
-    memory, as of the last health check, which also takes up again a server that was away.
+    memory, as of the last health check, which also takes up again a server that was away. Raises InvalidValue for an
+    address with an account.
     """
 
     own_types = frozenset({TaskType.LLM_REQUEST, TaskType.OLLAMA_REQUEST})
@@ -54,12 +55,14 @@ class OllamaWorker(LLMWorker):
         usage: UsageCounter | None = None,
         may_pull: bool = False,
     ) -> None:
+        if "@" in ollama_url:
+            raise InvalidValue("It has an account, which is not sent.", field="ollama_url", remedy="Leave it out.")
         self.ollama_url = ollama_url.rstrip("/")
         self.may_pull = may_pull
         self.loaded: Sequence[LoadedModel] = ()
         self._was_listed = False
         super().__init__(
-            worker_id or f"ollama-{self.ollama_url.rpartition('://')[2].rpartition('@')[2].replace('/', '-')}",
+            worker_id or f"ollama-{self.ollama_url.rpartition('://')[2].replace('/', '-')}",
             [WorkerCapability.LLM_INFERENCE, WorkerCapability.OLLAMA],
             config or WorkerConfig(max_concurrent_tasks=MAX_CONCURRENT_TASKS),
             api_type="ollama",

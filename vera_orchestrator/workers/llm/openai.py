@@ -13,6 +13,7 @@ from vera_orchestrator.usage import Usage
 from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Access, Adapter, ListedModel, ModelPage
 from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, translated
 from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer, LLMCall
+from vera_orchestrator.workers.llm.kinds import ADDRESSES
 from vera_orchestrator.workers.llm.openai_wire import (
     Call,
     ChatMessage,
@@ -28,7 +29,6 @@ from vera_orchestrator.workers.llm.openai_wire import (
 )
 from vera_orchestrator.workers.llm.streaming import Chunk, EndChunk, TextChunk, ToolCallChunk, UsageChunk
 
-ADDRESS = "https://api.openai.com/v1"
 HOST = "api.openai.com"
 REQUEST_ID = "x-request-id"
 ERRORS = ClientErrors(
@@ -48,10 +48,14 @@ class OpenAIAdapter(Adapter):
     tokens_per_image = 48_169  # gpt-4o-mini at high detail: 2,833 and eight tiles of 5,667
 
     def __init__(self, access: Access) -> None:
-        self.address = access.base_url or ADDRESS
+        self.address = access.base_url or ADDRESSES[self.api_type]
         self._clean = cleaner(access.api_key.get_secret_value())
         self._client = openai.AsyncOpenAI(
-            api_key=access.api_key.get_secret_value(), base_url=self.address, max_retries=0
+            api_key=access.api_key.get_secret_value(),
+            base_url=self.address,
+            max_retries=0,
+            # a redirect would take the prompt, and maybe the key, to a host that nobody has set
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         )
 
     @property

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 class Relay:
     """Hands chunks to the channel, its share of the largest answer (in tokens) to `on_progress`, and keeps account.
 
-    An async `on_progress` is waited for, and what it raises is logged. `cost` is the price of a usage.
+    An async `on_progress` is waited for, and what it raises is logged. `cost` is the price of a usage. Usage that comes
+    before anything of the answer is handed out with that: until then the attempt can be repeated unseen.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Relay:
         self._told = 0.0
         self._usage: Usage | None = None
         self._bytes = 0
+        self._held: StreamChunk | None = None
 
     async def add(self, chunk: Chunk) -> LLMAnswer | None:
         """Take in a chunk; return the answer with the last one, which is the orchestrator's to hand out."""
@@ -56,23 +58,35 @@ class Relay:
                 self.report()
                 self._emit(StreamChunk(kind=ChunkKind.USAGE, usage=chunk.usage.to_json()))
             case EndChunk():
+                self._let_go()
                 return chunk.answer
         return None
 
     def report(self) -> None:
-        """Report what is used so far as an estimate, for an answer that may end here; nothing if nothing was told.
+        """Report the most that may be used, for an answer that may end here; nothing if nothing was told.
 
-        Providers tell the input first and count the output as it comes: what has come counts, a token per byte at most.
+        Providers tell the input first and the output for good only at the end: a model that thinks, or writes the call
+        of a tool, has made tokens of which nothing has come. So the largest output counts until the whole is there.
         """
         if self._usage is None:
             return
-        come = min(self._bytes, self._largest) - self._usage.reasoning
-        usage = replace(self._usage, output=max(self._usage.output, come), estimated=True)
+        rest = self._largest - self._usage.reasoning
+        usage = replace(self._usage, output=max(self._usage.output, rest), estimated=True)
         self._channel.report(Spent(usage=usage, cost=self._cost(usage)))
 
     def _emit(self, chunk: StreamChunk) -> None:
-        if self._channel.wants_chunks:
-            self._channel.emit(chunk)
+        if not self._channel.wants_chunks:
+            return
+        if chunk.kind is ChunkKind.USAGE and not self._channel.has_begun:
+            self._held = chunk
+            return
+        self._let_go()
+        self._channel.emit(chunk)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._channel.emit(held)
 
     async def _progress(self) -> None:
         share = min(NEARLY_ALL, self._bytes / BYTES_PER_TOKEN / self._largest)

@@ -165,8 +165,14 @@ class LLMWorker(ConnectedWorker):
         except (NotConfigured, NotFound, WorkerUnavailable) as error:
             error.elsewhere = True
             raise
-        output_tokens = self.options.output_tokens
-        return adapter, Asked.of(payload, model, output_tokens=output_tokens, cap=self.caps_output or self._has_limits)
+        asked = Asked.of(
+            payload,
+            model,
+            output_tokens=self.options.output_tokens,
+            cap=self.caps_output or self._has_limits,
+            fetches_files=adapter.fetches_files,
+        )
+        return adapter, asked
 
     async def _answer(
         self, adapter: Adapter, asked: Asked, task: Task, channel: Channel
@@ -202,7 +208,7 @@ class LLMWorker(ConnectedWorker):
             error.elsewhere = True
         if isinstance(error, WorkerUnavailable):
             self._away(WorkerStatus.OFFLINE, error)
-        elif isinstance(error, NotConfigured):
+        elif isinstance(error, NotConfigured) and not error.of_one_call:
             self._away(WorkerStatus.ERROR, error)
 
     def _result(

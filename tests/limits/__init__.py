@@ -1,0 +1,1 @@
+"""Limits and rates hold for all processes together, as their provider sees it."""
