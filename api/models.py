@@ -41,6 +41,7 @@ class TaskRequest(BaseModel):
     depends_on: list[Text] | None = None
     idempotency_key: Name | None = None
     timeout_seconds: Seconds | None = None
+    budget: Name | None = None
     requirements: dict[Text, Any] | None = None
 
 
@@ -57,6 +58,9 @@ class LLMRequest(BaseModel):
     model: Text | None = None
     system: Text | None = None
     temperature: float | None = Field(default=0.7, ge=0, le=10)
+    max_tokens: int | None = Field(default=None, gt=0)
+    cache: bool = False
+    budget: Name | None = None
     prefer_ollama: bool = True
     priority: Priority = "normal"
     wait_seconds: WaitSeconds = WAIT_SECONDS

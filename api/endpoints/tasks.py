@@ -54,11 +54,13 @@ async def execute(body: ExecuteRequest, orchestrator: RunningOrchestrator) -> Js
 @router.post("/llm/request", response_model=LLMAnswer, responses=GOES_ON)
 async def llm_request(body: LLMRequest, orchestrator: RunningOrchestrator) -> Json:
     """Ask a language model."""
-    asked = {name: getattr(body, name) for name in ("prompt", "model", "system", "temperature")}
+    asked = {name: getattr(body, name) for name in ("prompt", "model", "system", "temperature", "max_tokens")}
     task = Task(
         type=TaskType.LLM_REQUEST,
         priority=task_priority(body.priority),
-        payload={name: value for name, value in asked.items() if value is not None},
+        payload={name: value for name, value in asked.items() if value is not None}
+        | ({"cache": True} if body.cache else {}),
+        budget=body.budget,
         metadata={"prefer_ollama": body.prefer_ollama},
     )
     return await answer(orchestrator, task, body.wait_seconds, name="response")

@@ -18,13 +18,14 @@ from vera_orchestrator.enums import TaskType
 from vera_orchestrator.errors import InvalidPayload, InvalidValue
 from vera_orchestrator.models import Task, TaskRequirements
 from vera_orchestrator.payloads import AnyPayload, LLMPayload, register_task_type
+from vera_orchestrator.providers import KINDS
 from vera_orchestrator.workers.llm import LLMAPIWorker
 from vera_orchestrator.workers.llm.anthropic import AnthropicAdapter
 from vera_orchestrator.workers.llm.anthropic_wire import DEFAULT_MAX_TOKENS, request_body, system_of
 from vera_orchestrator.workers.llm.base import Access
 from vera_orchestrator.workers.llm.calls import build_call, read_payload, with_system
 from vera_orchestrator.workers.llm.forms import LLMCall
-from vera_orchestrator.workers.llm.kinds import ADDRESSES
+from vera_orchestrator.workers.llm.kinds import ADAPTERS, ADDRESSES
 from vera_orchestrator.workers.llm.messages import read_messages
 from vera_orchestrator.workers.llm.openai_wire import request_body as openai_body
 from vera_orchestrator.workers.llm.usage import UsageCounter
@@ -97,6 +98,11 @@ def test_what_cannot_be_used_is_refused_by_name(field: str, options: dict[str, A
 def test_an_unknown_kind_names_the_known_ones() -> None:
     with pytest.raises(InvalidValue, match="openai, anthropic, gemini"):
         LLMAPIWorker("cohere", KEY)
+
+
+def test_every_kind_that_settings_know_has_a_worker() -> None:
+    assert {*KINDS} == {*ADAPTERS, "ollama"}
+    assert ADDRESSES.keys() == ADAPTERS.keys()
 
 
 def test_google_is_another_name_of_gemini() -> None:
