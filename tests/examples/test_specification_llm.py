@@ -20,6 +20,7 @@ from BackgroundCognition.orchestrator import (
 )
 from vera_orchestrator.simulator.running import Running, serving
 from vera_orchestrator.simulator.simulator import Simulator
+from vera_orchestrator.workers.llm.kinds import ADDRESSES
 
 TOPICS = ["AI", "ML", "NLP", "CV"]
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
@@ -44,8 +45,8 @@ async def orchestrator(
     """An orchestrator as a user sets it up; keys of the machine and the providers' own addresses are out of reach."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("vera_orchestrator.workers.llm.openai.ADDRESS", f"{simulating.url}/v1")
-    monkeypatch.setattr("vera_orchestrator.workers.llm.anthropic.ADDRESS", simulating.url)
+    monkeypatch.setitem(ADDRESSES, "openai", f"{simulating.url}/v1")  # type: ignore[arg-type]
+    monkeypatch.setitem(ADDRESSES, "anthropic", simulating.url)  # type: ignore[arg-type]
     config = OrchestratorConfig(
         max_concurrent_tasks=10, docker_pool_size=0, ollama_url=simulating.url, home=tmp_path, prefect="off"
     )
