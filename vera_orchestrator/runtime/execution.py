@@ -183,6 +183,7 @@ class Executions:
             self._spawn_end(entry, TaskFailed(storable(f"{type(problem).__name__}: {problem}")))
 
     def _free(self, entry: Entry, seat: Seat, *, worker_failed: bool | None) -> None:
+        self._room.answered(entry)  # if it was broken off before it could be
         call, entry.call = entry.call, None
         settling = self._metering.settle(call) if call is not None else None
         if settling is not None:
@@ -262,7 +263,7 @@ class Executions:
             self._lost(entry)
             return Outcome(status=TaskStatus.CANCELLED, error=str(error))
         verdict = self._judge(entry, seat, result, error)
-        was_asked = entry.call is None or entry.call.answered is None  # and not answered out of the cache
+        was_asked = entry.call is None or entry.call.channel is not None  # else it speaks neither for nor against it
         self._free(entry, seat, worker_failed=blames_worker(result, verdict.error) if was_asked else None)
         if isinstance(verdict, Retry):
             await self._again(entry, verdict)
