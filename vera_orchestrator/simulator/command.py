@@ -1,4 +1,4 @@
-"""The command: `python -m vera_orchestrator.simulator`."""
+"""The command: `vera simulate`, or `python -m vera_orchestrator.simulator`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from vera_orchestrator.simulator.settings import SimulatorSettings
 DEFAULT_PORT = 11_435
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m vera_orchestrator.simulator") -> int:
     """Serve the simulator until SIGINT or SIGTERM, saying where; returns the exit status.
 
     Every setting is a flag. Lists are given by repeating one: `--errors 429 --errors 200`; rates as `--error-rates
     429=0.1`.
     """
-    parser = _parser()
+    parser = _parser(prog)
     given = vars(parser.parse_args(arguments))
     port: int = given.pop("port")
     try:
@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m vera_orchestrator.simulator",
+        prog=prog,
         description="Serve simulated LLM providers on loopback: Ollama, OpenAI, Anthropic and Gemini.",
         argument_default=argparse.SUPPRESS,
     )
