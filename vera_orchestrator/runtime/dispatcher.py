@@ -7,17 +7,12 @@ import logging
 import time
 from collections.abc import Callable
 
-from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import Journal
-from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.blocking import BlockedGroups
 from vera_orchestrator.runtime.capacity import Capacity, Seat, Wait
 from vera_orchestrator.runtime.entry import Entry, Group
-from vera_orchestrator.runtime.execution import Executions
+from vera_orchestrator.runtime.execution import Executions, WaitingRoom
 from vera_orchestrator.runtime.judgement import End
-from vera_orchestrator.runtime.metering import Metering
-from vera_orchestrator.runtime.settlement import Settlement
 from vera_orchestrator.scheduling import ReadyQueue
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.metered import MeteredWorker
@@ -32,8 +27,8 @@ logger = logging.getLogger(__name__)
 class Dispatcher:
     """Holds the waiting tasks and starts those that can go.
 
-    `no_worker` is called with an entry that nothing here can run; `lost` with one that another owner took over.
-    `active` holds the tasks that run, with the worker's seat; `unsettled` every step whose end is not yet committed.
+    `executions` makes what runs them, given this as its waiting room; `no_worker` is called with an entry that nothing
+    here can run. `active`, `unsettled` and `end_soon` are those of the executions.
     """
 
     def __init__(
@@ -41,13 +36,8 @@ class Dispatcher:
         *,
         settings: OrchestratorConfig,
         capacity: Capacity,
-        engine: Engine,
-        journal: Journal,
-        attempts: Attempts,
-        metering: Metering,
-        settlement: Settlement,
+        executions: Callable[[WaitingRoom], Executions],
         no_worker: Callable[[Entry, Wait], None],
-        lost: Callable[[Entry], None],
     ) -> None:
         self._settings = settings
         self._capacity = capacity
@@ -59,17 +49,7 @@ class Dispatcher:
         self._asking: dict[Group, Entry] = {}
         self._woken = False
         self._held = True
-        self._executions = Executions(
-            settings=settings,
-            capacity=capacity,
-            engine=engine,
-            journal=journal,
-            attempts=attempts,
-            metering=metering,
-            settlement=settlement,
-            room=self,
-            lost=lost,
-        )
+        self._executions = executions(self)
         self.active = self._executions.active
         self.unsettled = self._executions.unsettled
         self.end_soon = self._executions.end_soon

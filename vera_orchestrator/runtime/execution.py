@@ -72,6 +72,7 @@ class Executions:
 
     def __init__(
         self,
+        room: WaitingRoom,
         *,
         settings: OrchestratorConfig,
         capacity: Capacity,
@@ -80,7 +81,6 @@ class Executions:
         attempts: Attempts,
         metering: Metering,
         settlement: Settlement,
-        room: WaitingRoom,
         lost: Callable[[Entry], None],
     ) -> None:
         self._settings = settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.journal.base import Journal
@@ -11,6 +12,7 @@ from vera_orchestrator.routing import TaskRouter
 from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.capacity import Capacity
 from vera_orchestrator.runtime.dispatcher import Dispatcher
+from vera_orchestrator.runtime.execution import Executions
 from vera_orchestrator.runtime.intake import Intake
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.metering import Metering
@@ -68,7 +70,8 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
     capacity = Capacity(given.registry, given.router, config, lambda: engine.limits)
     attempts = Attempts(config, given.sealer, progress.upstream)
     settlement = Settlement(journal, config, given.hooks, progress.ended)
-    dispatcher = Dispatcher(
+    executions = partial(
+        Executions,
         settings=config,
         capacity=capacity,
         engine=engine,
@@ -76,9 +79,9 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
         attempts=attempts,
         metering=Metering(config, journal, attempts, settlement.surely),
         settlement=settlement,
-        no_worker=progress.no_worker,
         lost=progress.lost,
     )
+    dispatcher = Dispatcher(settings=config, capacity=capacity, executions=executions, no_worker=progress.no_worker)
     progress.attach(dispatcher)
     submission = Submission(
         settings=config,
