@@ -22,34 +22,11 @@ MOST = {Measure.REQUESTS: 1 << 40, Measure.TOKENS: 1 << 40, Measure.COST: 1 << 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One attempt, as it is stored."""
+class Entry(Kept):
+    """One attempt as it is stored: what the port shows of it, whose it is, and what it counts against."""
 
-    key: str
-    at: int
-    task: int
     owner: int
-    worker_id: str
-    provider: str
-    model: str
-    state: ReservationState
-    amounts: Amounts
     scopes: tuple[str, ...]
-    usage: Usage | None = None
-
-    def kept(self) -> Kept:
-        """Return what the port shows of it."""
-        return Kept(
-            key=self.key,
-            at=self.at,
-            task=self.task,
-            worker_id=self.worker_id,
-            provider=self.provider,
-            model=self.model,
-            amounts=self.amounts,
-            state=self.state,
-            usage=self.usage,
-        )
 
 
 def check_booking(booking: Booking) -> None:

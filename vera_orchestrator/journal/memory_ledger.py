@@ -142,7 +142,7 @@ class MemoryLedger(Ledger):
         """See the port."""
         self._check_open()
         mine = [entry for entry in self._entries.values() if entry.task == task]
-        return [entry.kept() for entry in sorted(mine, key=lambda entry: (entry.at, entry.key))]
+        return sorted(mine, key=lambda entry: (entry.at, entry.key))
 
     async def answer(self, key: str, *, since: float) -> str | None:
         """See the port."""
