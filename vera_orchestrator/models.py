@@ -121,7 +121,7 @@ class Task:
     ended. `timeout_seconds` bounds one attempt (None: the configuration's); `max_wait_seconds` and `expires_at` bound
     the waiting. `budget` names one of the settings' `llm_budgets`. `fairness_key` says whose turn a task takes; of the
     tasks with one `concurrency_key` only one runs at a time. A task with `store=False` leaves neither payload nor
-    result in the journal once it has ended.
+    result in the journal once it has ended. `caller` is the id of the API key that it came with, None without one.
     """
 
     id: str = field(default_factory=new_id)
@@ -154,6 +154,7 @@ class Task:
     concurrency_key: str | None = None
     budget: str | None = None
     store: bool = True
+    caller: str | None = None
     batch_id: str | None = None
     status_reason: str | None = None
 
@@ -188,6 +189,7 @@ class Task:
             "tags": self.tags,
             "metadata": self.metadata,
             "batch_id": self.batch_id,
+            "caller": self.caller,
             "depends_on": self.depends_on,
             "result": self.result.to_dict() if self.result else None,
         }

@@ -23,6 +23,7 @@ _SETTABLE = frozenset(
         "completed_at",
         "retry_count",
         "batch_id",
+        "caller",
         "on_complete",
         "on_error",
         "on_progress",

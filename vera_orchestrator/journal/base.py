@@ -25,7 +25,7 @@ class TaskRow:
 
     `spec` is the JSON text of everything the task was submitted with, its template payload included (secrets sealed).
     `result` is the JSON text of the result. `due_at` is the earliest time of the next attempt. `exhausted` marks a
-    failed task that is out of retries.
+    failed task that is out of retries. `caller` is the id of the API key that it was submitted with.
     """
 
     key: int
@@ -49,6 +49,7 @@ class TaskRow:
     idempotency_key: str | None = None
     body_hash: str | None = None
     store: bool = True
+    caller: str | None = None
     result: str | None = None
 
 

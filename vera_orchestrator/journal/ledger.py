@@ -7,7 +7,7 @@ when that is removed, what it had open stays as an estimate.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vera_orchestrator.metering import Spent
@@ -22,6 +22,7 @@ class Booking:
 
     `key` names the attempt and is never used again. The amounts are added to every scope, whether it has limits or not,
     and one token is taken of every rate. Of one call, up to 2^40 requests or tokens and 2^53 nano-dollars can be held.
+    `caller` and `tags` are the task's.
     """
 
     key: str
@@ -33,6 +34,8 @@ class Booking:
     amounts: Amounts
     scopes: Mapping[str, Limits]
     rates: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+    caller: str | None = None
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +59,8 @@ class Kept:
     amounts: Amounts
     state: ReservationState
     usage: Usage | None = None
+    caller: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Ledger(ABC):

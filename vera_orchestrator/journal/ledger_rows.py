@@ -34,6 +34,7 @@ def check_booking(booking: Booking) -> None:
     for field, text in [("key", booking.key), *(("scope", name) for name in (*booking.scopes, *booking.rates))]:
         storable.check_key(field, text)
     texts = {"worker_id": booking.worker_id, "provider": booking.provider, "model": booking.model}
+    texts |= {"caller": booking.caller, "tags": "".join(booking.tags)}
     storable.check({**texts, "task": booking.task})
     check_amounts(booking.amounts)
 
@@ -57,6 +58,8 @@ def entry_of(booking: Booking, at: int) -> Entry:
         model=booking.model,
         state=ReservationState.RESERVED,
         amounts=booking.amounts,
+        caller=booking.caller,
+        tags=tuple(booking.tags),
         scopes=tuple(booking.scopes),
     )
 
@@ -96,6 +99,8 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         "tokens": entry.amounts.tokens,
         "cost": entry.amounts.cost,
         **{name: None if usage is None else getattr(usage, name) for name in (*COUNTS, "estimated")},
+        "caller": entry.caller,
+        "tags": json.dumps(entry.tags) if entry.tags else None,
         "scopes": json.dumps(entry.scopes),
     }
 
@@ -114,6 +119,8 @@ def entry_row(row: RowMapping) -> Entry:
         model=columns["model"],
         state=ReservationState(columns["state"]),
         amounts=Amounts(requests=columns["requests"], tokens=columns["tokens"], cost=columns["cost"]),
+        caller=columns["caller"],
+        tags=tuple(json.loads(columns["tags"])) if columns["tags"] else (),
         scopes=tuple(json.loads(columns["scopes"])),
         usage=None if reported["estimated"] is None else Usage(**reported),
     )

@@ -37,6 +37,7 @@ def task_values(row: TaskRow) -> dict[str, Any]:
         "idempotency_key": row.idempotency_key,
         "body_hash": row.body_hash,
         "store": row.store,
+        "caller": row.caller,
         "error": row.error,
         "spec": row.spec,
         "result": None if is_large(row.result) else row.result,

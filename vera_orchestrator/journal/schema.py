@@ -21,7 +21,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision of the migrations that these tables match."""
 
 metadata = MetaData()
@@ -55,6 +55,8 @@ tasks = Table(
     Column("error", Text),
     Column("spec", Text, nullable=False),
     Column("result", Text),
+    # What a migration adds stands at the end.
+    Column("caller", String),
 )
 
 unfinished = tasks.c.completed_at.is_(None)
@@ -72,6 +74,7 @@ _partial("ix_tasks_unfinished_owner", tasks.c.owner, tasks.c.key, where=unfinish
 _partial("ix_tasks_finished_status", tasks.c.status, tasks.c.key, tasks.c.completed_at, where=finished)
 _partial("ix_tasks_finished_at", tasks.c.completed_at, tasks.c.key, where=finished)
 _partial("ix_tasks_exhausted", tasks.c.key, where=is_exhausted)
+_partial("ix_tasks_caller", tasks.c.caller, tasks.c.key, where=tasks.c.caller.is_not(None))
 _partial("ix_tasks_batch", tasks.c.batch, tasks.c.position, where=tasks.c.batch.is_not(None))
 _partial("ix_tasks_idempotency_key", tasks.c.idempotency_key, where=tasks.c.idempotency_key.is_not(None))
 Index("ix_tasks_id", tasks.c.id, tasks.c.key)
@@ -153,6 +156,8 @@ usage = Table(
     Column("reasoning", BigInteger),
     Column("estimated", Boolean),
     Column("scopes", Text, nullable=False),
+    Column("caller", String),
+    Column("tags", Text),
 )
 # A literal, as a plan that is kept for any value of a parameter cannot use the index.
 is_reserved = usage.c.state == literal_column("'reserved'")
@@ -187,3 +192,48 @@ answers = Table(
     Column("at", Float, nullable=False, index=True),
     Column("result", Text, nullable=False),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+    Column("rate_per_minute", Integer),
+    Column("weight", Float, nullable=False),
+    Column("limits", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("caller", String),
+    Column("action", String, nullable=False),
+    Column("target", String),
+    Column("status", Integer, nullable=False),
+    Column("detail", Text),
+    sqlite_autoincrement=True,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("subject", _Key, nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text),
+    Column("created_at", Float, nullable=False),
+    Column("due_at", Float),
+    Column("attempts", Integer, nullable=False),
+    Column("delivered_at", Float),
+    Column("error", Text),
+)
+# What is delivered or given up has no time at which it is due.
+_partial("ix_deliveries_due", deliveries.c.due_at, where=deliveries.c.due_at.is_not(None))

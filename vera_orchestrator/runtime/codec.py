@@ -81,6 +81,7 @@ def decode_task(row: TaskRow) -> tuple[Task, list[Upstream]]:
         completed_at=to_datetime(row.completed_at),
         retry_count=row.retry_count,
         store=row.store,
+        caller=row.caller,
         result=decode_result(row.result),
         **spec,
     )
@@ -97,7 +98,7 @@ def legible_task(row: TaskRow) -> Task:
         return decode_task(row)[0]
     except Exception as error:  # whatever is wrong with one row must not hide the others
         logger.debug("row %d of task %s cannot be decoded", row.key, row.id, exc_info=error)
-        task = Task(id=row.id, status=row.status, retry_count=row.retry_count, store=row.store)
+        task = Task(id=row.id, status=row.status, retry_count=row.retry_count, store=row.store, caller=row.caller)
         task.type = _type_of(row)
         task.submitted_at, task.started_at = to_datetime(row.submitted_at), to_datetime(row.started_at)
         task.completed_at = to_datetime(row.completed_at)

@@ -70,6 +70,7 @@ class Intake:
             idempotency_key=idempotency_key,
             body_hash=self._body_hash(task) if idempotency_key else None,
             store=task.store,
+            caller=task.caller,
         )
         entry = Entry(
             key=key,

@@ -143,6 +143,8 @@ class Metering:
             amounts=demand.amounts,
             scopes=scopes,
             rates=demand.rates,
+            caller=entry.task.caller,
+            tags=entry.task.tags,
         )
 
     @staticmethod
