@@ -1,0 +1,70 @@
+"""Who calls, what a route asks of them, and what they may see.
+
+A route says which scope it needs by the type of an argument: `caller: Reader`, `Submitter`, `Manager` or `AnyCaller`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from BackgroundCognition.orchestrator import Task, UnifiedOrchestrator
+from vera_orchestrator.callers import LOCAL, Caller, Scope
+from vera_orchestrator.errors import NotFound
+from vera_orchestrator.models import ParallelBatch
+
+STATE_NAME = "vera.caller"
+
+
+class Needs:
+    """A dependency that gives the caller; the guard of the route refuses who lacks the scope."""
+
+    def __init__(self, scope: Scope | None) -> None:
+        self.scope = scope
+
+    def __call__(self, connection: HTTPConnection) -> Caller:
+        """Return the caller."""
+        return caller_of(connection)
+
+
+AnyCaller = Annotated[Caller, Depends(Needs(None))]
+"""Whoever may call at all."""
+Reader = Annotated[Caller, Depends(Needs(Scope.READ))]
+"""A caller who may read."""
+Submitter = Annotated[Caller, Depends(Needs(Scope.SUBMIT))]
+"""A caller who may submit, cancel and retry tasks."""
+Manager = Annotated[Caller, Depends(Needs(Scope.MANAGE))]
+"""A caller who may change workers and keys, and see everybody's tasks."""
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Return who was let in."""
+    caller: Caller = connection.scope.get(STATE_NAME, LOCAL)
+    return caller
+
+
+async def sign(caller: Caller, tasks: Iterable[Task]) -> None:
+    """Make tasks the caller's before they are submitted; those of one key take their turns together."""
+    for task in tasks:
+        task.caller = caller.id
+        if caller.id is not None:
+            task.fairness_key = caller.id
+
+
+async def visible_task(orchestrator: UnifiedOrchestrator, caller: Caller, task_id: str) -> Task:
+    """Return a task; raises NotFound also for one that the caller may not see."""
+    task = await orchestrator.get_task(task_id)
+    if task is None or not caller.may_see(task.caller):
+        raise NotFound(f"no task {task_id!r}.", field="task_id", remedy="See /tasks/history for those there are.")
+    return task
+
+
+async def visible_batch(orchestrator: UnifiedOrchestrator, caller: Caller, batch_id: str) -> ParallelBatch:
+    """Return a batch; raises NotFound also for one that the caller may not see."""
+    batch = await orchestrator.get_batch(batch_id)
+    if batch is None or not all(caller.may_see(task.caller) for task in batch.tasks):
+        raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
+    return batch
