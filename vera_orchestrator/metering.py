@@ -46,12 +46,14 @@ REFUSED = Spent(usage=Usage(), cost=Decimal(0))
 class Channel:
     """What an attempt says while it runs; `listener` gets the chunks of its answer, in order, and must not block.
 
-    `spent` is the last report; None, nothing was said: then what was reserved counts as used.
+    `spent` is the last report; None, nothing was said: then what was reserved counts as used. Without
+    `streams_for_progress` the task's `on_progress` is told only of what comes in pieces anyway.
     """
 
     def __init__(self, listener: Callable[[StreamChunk], None] | None = None) -> None:
         self._listener = listener
         self.spent: Spent | None = None
+        self.streams_for_progress = True
         self.has_begun = False
 
     @property

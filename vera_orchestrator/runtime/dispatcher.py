@@ -11,6 +11,7 @@ from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.runtime.blocking import BlockedGroups
 from vera_orchestrator.runtime.capacity import Capacity, Seat, Wait
 from vera_orchestrator.runtime.entry import Entry, Group
+from vera_orchestrator.runtime.events import Events, TaskEventKind
 from vera_orchestrator.runtime.execution import Executions, WaitingRoom
 from vera_orchestrator.runtime.judgement import End
 from vera_orchestrator.scheduling import ReadyQueue
@@ -38,10 +39,12 @@ class Dispatcher:
         capacity: Capacity,
         executions: Callable[[WaitingRoom], Executions],
         no_worker: Callable[[Entry, Wait], None],
+        events: Events,
     ) -> None:
         self._settings = settings
         self._capacity = capacity
         self._no_worker = no_worker
+        self._events = events
         self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds)
         self._blocked = BlockedGroups(self._queue, self.wake)
         self._unreachable_since: dict[Group, float] = {}
@@ -75,6 +78,7 @@ class Dispatcher:
         entry.queued = True
         entry.task.status = TaskStatus.QUEUED
         self._push(entry)
+        self._events.task(TaskEventKind.WAITING, entry.task)
         self.wake()
 
     def withdraw(self, entry: Entry) -> None:
@@ -220,6 +224,7 @@ class Dispatcher:
             entry.queued = True
             self._push(entry)
         self._blocked.block(entry.group, wait, until=until)
+        self._events.task(TaskEventKind.WAITING, entry.task)
 
 
 def _token(entry: Entry) -> str:

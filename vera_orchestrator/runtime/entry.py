@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from vera_orchestrator.errors import VeraError
+from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.metering import Channel
 from vera_orchestrator.models import StreamChunk, Task, TaskResult
 from vera_orchestrator.routing import needed_capabilities
@@ -63,14 +64,14 @@ class Refusal(NamedTuple):
 class Call:
     """One attempt on a metered worker, from its admission to its end.
 
-    `booking` names what is reserved for it. Instead of running it ends with `problem`, or with `answered` out of the
+    `booking` says what is reserved for it. Instead of running it ends with `problem`, or with `answered` out of the
     cache; a new answer is kept under `cache_key`. It may begin until `late_at`, on the steady clock; `channel` is there
     once it has.
     """
 
     task: Task | None = None
     secrets: frozenset[str] = frozenset()
-    booking: str | None = None
+    booking: Booking | None = None
     problem: VeraError | None = None
     answered: TaskResult | None = None
     cache_key: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import math
 import random
@@ -16,17 +17,19 @@ from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import LeaseLost, TaskFailed, VeraError, WorkerUnavailable
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.metering import Channel
-from vera_orchestrator.models import TaskResult, utcnow
+from vera_orchestrator.models import Task, TaskResult, utcnow
 from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.capacity import SETTLED, Capacity, Seat, Wait
 from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry, Refusal, run_name
+from vera_orchestrator.runtime.events import Events, TaskEventKind, telling
 from vera_orchestrator.runtime.judgement import End, Retry, blames_worker, judge_error, judge_result
 from vera_orchestrator.runtime.metering import Late, Metering, Refused
 from vera_orchestrator.runtime.reasons import expired
 from vera_orchestrator.runtime.settlement import Settlement
 from vera_orchestrator.runtime.values import storable
 from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.metered import MeteredWorker
 
 SLOT_RECHECK_SECONDS = 0.1
@@ -82,6 +85,7 @@ class Executions:
         metering: Metering,
         settlement: Settlement,
         lost: Callable[[Entry], None],
+        events: Events,
     ) -> None:
         self._settings = settings
         self._capacity = capacity
@@ -92,6 +96,7 @@ class Executions:
         self._settlement = settlement
         self._room = room
         self._lost = lost
+        self._events = events
         self.active: dict[Entry, Seat] = {}
         self.slots_used = 0
         self.unsettled: set[asyncio.Task[Any]] = set()
@@ -153,6 +158,7 @@ class Executions:
         task = entry.task
         label = Label(type=str(task.type), name=run_name(task), key=entry.key, batch=entry.batch)
         task.status, task.status_reason, task.started_at = TaskStatus.RUNNING, None, utcnow()
+        self._events.task(TaskEventKind.STARTED, task, seat.worker.worker_id)
         self._follow(entry, seat, self._engine.launch(label, lambda: self._live(entry, seat)))
 
     def _follow(self, entry: Entry, seat: Seat, execution: asyncio.Task[Any]) -> None:
@@ -227,7 +233,8 @@ class Executions:
         if entry.call is not None:
             result = await self._metered(entry, seat)
         else:
-            result = await self._attempts.run(*await self._attempts.prepare(entry), seat.worker)
+            given, secrets = await self._attempts.prepare(entry)
+            result = await self._attempts.run(self._watched(entry, given, seat.worker), secrets, seat.worker)
             seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
         result.metrics = {
             **result.metrics,
@@ -244,10 +251,19 @@ class Executions:
             return call.answered
         assert call.task is not None
         channel: Channel = self._metering.begin(call, entry)
-        result = await self._attempts.run(call.task, call.secrets, seat.worker, channel)
+        channel.streams_for_progress = entry.task.on_progress is not None
+        given = self._watched(entry, call.task, seat.worker)
+        result = await self._attempts.run(given, call.secrets, seat.worker, channel)
         seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
         await self._metering.keep(call, result)
         return result
+
+    def _watched(self, entry: Entry, given: Task, worker: BaseWorker) -> Task:
+        """Return the task as its worker gets it, telling of its progress where somebody listens."""
+        if not self._events.has_listeners:
+            return given
+        hook = telling(self._events, entry.task, worker.worker_id, entry.task.on_progress)
+        return dataclasses.replace(given, on_progress=hook)
 
     # settle
 
@@ -266,7 +282,7 @@ class Executions:
         was_asked = entry.call is None or entry.call.channel is not None  # else it speaks neither for nor against it
         self._free(entry, seat, worker_failed=blames_worker(result, verdict.error) if was_asked else None)
         if isinstance(verdict, Retry):
-            await self._again(entry, verdict)
+            await self._again(entry, verdict, seat.worker.worker_id)
             return Outcome(status=TaskStatus.FAILED, error=str(verdict.error), again=True)
         await self._finish(entry, verdict, result)
         task = entry.task
@@ -321,7 +337,7 @@ class Executions:
             return Retry(delay=0, retry_count=verdict.retry_count, error=error)
         return verdict
 
-    async def _again(self, entry: Entry, retry: Retry) -> None:
+    async def _again(self, entry: Entry, retry: Retry, worker_id: str) -> None:
         task = entry.task
         error = storable(str(retry.error)) if task.store else type(retry.error).__name__
         due_at = time.time() + retry.delay
@@ -337,6 +353,7 @@ class Executions:
             return
         task.retry_count = retry.retry_count
         task.status, task.status_reason = TaskStatus.QUEUED, f"again in {retry.delay:.3g} s: {error}"
+        self._events.task(TaskEventKind.RETRYING, task, worker_id)
         if entry.cancelled_by is not None:
             self._spawn_end(entry, entry.cancelled_by)
             return

@@ -31,6 +31,7 @@ class Lifecycle:
         self.worker_registry = given.registry
         self.router = given.router
         self.engine = given.engine
+        self.events = given.events
         self.is_running = False
         self.is_draining = False
         self._is_started = False  # and not stopped since; not running yet if it is to become an owner anew
@@ -43,6 +44,7 @@ class Lifecycle:
         self._rejoining: asyncio.Task[None] | None = None
         self._coming_batches: set[str] = set()
         given.registry.on_change(lambda: self._parts.workers_changed() if self.is_running else None)
+        given.registry.on_worker(given.events.worker)
         given.engine.on_cancelled_batch = self._batch_cancelled_in_prefect
         given.engine.on_shown_batch = self._batch_shown_in_prefect
         given.engine.on_changed_limits = lambda: self._parts.dispatcher.workers_changed()

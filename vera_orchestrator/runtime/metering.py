@@ -17,11 +17,13 @@ from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.ledger import Booking, Ledger
 from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent
 from vera_orchestrator.models import APIQuota, Task, TaskResult
+from vera_orchestrator.money import from_nanos
 from vera_orchestrator.quota import Fits, Limits, Never, WaitUntil
 from vera_orchestrator.reservation import Measure
 from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.codec import decode_result, encode_result
 from vera_orchestrator.runtime.entry import Call, Entry, Refusal
+from vera_orchestrator.runtime.events import Events, SpendEvent
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.windows import SECOND
 from vera_orchestrator.workers.metered import MeteredWorker
@@ -58,11 +60,13 @@ class Metering:
         journal: Journal,
         attempts: Attempts,
         surely: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]],
+        events: Events,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._attempts = attempts
         self._surely = surely
+        self._events = events
         zone = settings.llm_time_zone
         self._everything = Limits.of_quota(settings.llm_limits, zone)
         self._providers = _limits(settings.llm_provider_limits, zone)
@@ -106,7 +110,7 @@ class Metering:
             call.problem = error
             return None
         booking = self._booking(entry, worker, demand)
-        call.booking = booking.key  # now: it may be written although the answer never comes
+        call.booking = booking  # now: it may be written although the answer never comes
         found = await self._ledger.reserve(booking, slack=self._slack)
         if isinstance(found, Fits):
             call.late_at = time.monotonic() + max(LATE_SECONDS, self._settings.llm_slack_seconds)
@@ -164,16 +168,21 @@ class Metering:
             return None
         spent = NOT_SENT if call.channel is None else call.channel.spent
         # begun here and now: so it is written before the end of the task is
-        return asyncio.create_task(self._settled(call.booking, spent, self._ledger.settle(call.booking, spent)))
+        first = self._ledger.settle(call.booking.key, spent)
+        return asyncio.create_task(self._settled(call.booking, spent, first))
 
-    async def _settled(self, key: str, spent: Spent | None, first: Awaitable[bool]) -> None:
+    async def _settled(self, booking: Booking, spent: Spent | None, first: Awaitable[bool]) -> None:
+        key = booking.key
         try:
             await first
         except JournalUnavailable:
             await self._surely(lambda: self._ledger.settle(key, spent))
         except InvalidValue as error:
             logger.error("what a provider says that a call used is not credible, the estimate stays: %s", error)
+            spent = None
             await self._surely(lambda: self._ledger.settle(key, None))
+        if self._events.has_listeners and spent is not NOT_SENT:
+            self._events.spent(_event_of(booking, spent))
 
     async def keep(self, call: Call, result: TaskResult) -> None:
         """Keep a new answer for tasks that ask for the same."""
@@ -187,6 +196,25 @@ class Metering:
 
 
 _UNLIMITED = Limits()
+
+
+def _event_of(booking: Booking, spent: Spent | None) -> SpendEvent:
+    usage, cost = (spent.usage, spent.cost) if spent is not None else (None, None)
+    is_estimate = usage is None or usage.estimated or cost is None
+    if cost is None and booking.amounts.cost is not None:
+        cost = from_nanos(booking.amounts.cost)
+    return SpendEvent(
+        caller=booking.caller,
+        tags=tuple(booking.tags),
+        worker_id=booking.worker_id,
+        provider=booking.provider,
+        model=booking.model,
+        requests=spent.requests if spent is not None else booking.amounts.requests,
+        tokens=usage.tokens if usage is not None else booking.amounts.tokens,
+        cost=cost,
+        usage=usage,
+        is_estimate=is_estimate,
+    )
 
 
 def _limits(quotas: Mapping[str, APIQuota], zone: str) -> dict[str, Limits]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from vera_orchestrator.engine.base import Engine
@@ -12,6 +12,7 @@ from vera_orchestrator.routing import TaskRouter
 from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.capacity import Capacity
 from vera_orchestrator.runtime.dispatcher import Dispatcher
+from vera_orchestrator.runtime.events import Events
 from vera_orchestrator.runtime.execution import Executions
 from vera_orchestrator.runtime.intake import Intake
 from vera_orchestrator.runtime.live import LiveTasks
@@ -39,6 +40,7 @@ class Outside:
     router: TaskRouter
     scope: Scope
     hooks: Hooks
+    events: Events = field(default_factory=Events)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +65,10 @@ class Parts:
 
 def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[], None]) -> Parts:
     """Return the parts, connected."""
-    config, journal, engine = given.config, given.journal, given.engine
+    config, journal, engine, events = given.config, given.journal, given.engine, given.events
     live = LiveTasks()
     ownership = Ownership(journal, config, seal=given.sealer.fingerprint, taken_over=taken_over, lost=lost)
-    progress = Progress(settings=config, journal=journal, engine=engine, live=live, ownership=ownership)
+    progress = Progress(settings=config, journal=journal, engine=engine, live=live, ownership=ownership, events=events)
     capacity = Capacity(given.registry, given.router, config, lambda: engine.limits)
     attempts = Attempts(config, given.sealer, progress.upstream)
     settlement = Settlement(journal, config, given.hooks, progress.ended)
@@ -77,11 +79,14 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
         engine=engine,
         journal=journal,
         attempts=attempts,
-        metering=Metering(config, journal, attempts, settlement.surely),
+        metering=Metering(config, journal, attempts, settlement.surely, events),
         settlement=settlement,
         lost=progress.lost,
+        events=events,
     )
-    dispatcher = Dispatcher(settings=config, capacity=capacity, executions=executions, no_worker=progress.no_worker)
+    dispatcher = Dispatcher(
+        settings=config, capacity=capacity, executions=executions, no_worker=progress.no_worker, events=events
+    )
     progress.attach(dispatcher)
     submission = Submission(
         settings=config,

@@ -29,6 +29,7 @@ from vera_orchestrator.runtime.dependencies import Dependencies
 from vera_orchestrator.runtime.dispatcher import Dispatcher
 from vera_orchestrator.runtime.endings import Endings
 from vera_orchestrator.runtime.entry import Entry, run_name
+from vera_orchestrator.runtime.events import Events, TaskEventKind
 from vera_orchestrator.runtime.hooks import HookCaller
 from vera_orchestrator.runtime.judgement import End
 from vera_orchestrator.runtime.live import LiveTasks
@@ -51,13 +52,21 @@ class Progress:
     """
 
     def __init__(
-        self, *, settings: OrchestratorConfig, journal: Journal, engine: Engine, live: LiveTasks, ownership: Ownership
+        self,
+        *,
+        settings: OrchestratorConfig,
+        journal: Journal,
+        engine: Engine,
+        live: LiveTasks,
+        ownership: Ownership,
+        events: Events,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._engine = engine
         self._live = live
         self._ownership = ownership
+        self._events = events
         self._dispatcher: Dispatcher | None = None
         self._endings: Endings | None = None
         self._dependencies = Dependencies()
@@ -91,8 +100,7 @@ class Progress:
 
     def accept(self, entry: Entry, *, unmet: dict[int, bool], due_at: float | None = None) -> None:
         """Take charge of a committed task: it waits for `unmet`, then for `due_at`, then for its turn."""
-        self._live.add(entry)
-        self._references.update(upstream.key for upstream in entry.after)
+        self._take_charge(entry)
         if self._limit_waiting(entry):
             self.end(entry, expired())
         elif unmet:
@@ -100,6 +108,7 @@ class Progress:
                 self.look_elsewhere()
             self._dependencies.add(entry.key, unmet)
             entry.task.status_reason = f"waits for {len(unmet)} tasks"
+            self._events.task(TaskEventKind.WAITING, entry.task)
         elif due_at is not None and due_at > time.time():
             entry.delay = asyncio.get_running_loop().call_later(due_at - time.time(), self._due, entry)
         else:
@@ -117,9 +126,13 @@ class Progress:
 
     def accept_ended(self, entry: Entry, error: VeraError) -> None:
         """Take charge of a committed task only to end it."""
+        self._take_charge(entry)
+        self._end_all((entry,), error)
+
+    def _take_charge(self, entry: Entry) -> None:
         self._live.add(entry)
         self._references.update(upstream.key for upstream in entry.after)
-        self._end_all((entry,), error)
+        self._events.task(TaskEventKind.ACCEPTED, entry.task)
 
     def _due(self, entry: Entry) -> None:
         entry.delay = None
@@ -212,6 +225,7 @@ class Progress:
             self.failed += 1
         self.execution_time_ms += task.result.execution_time_ms
         self._let_go(entry)
+        self._events.task(TaskEventKind.ENDED, task, task.result.worker_id)
         if task.started_at is None and entry.batch is not None:
             self._engine.skip(label_of(entry), Outcome(status=task.status, error=task.status_reason))
         self._went(entry.key, task, entry.batch)
@@ -220,6 +234,8 @@ class Progress:
         """Do what follows when a task of another owner has ended; `task` is up to date."""
         self._live.foreign.pop(key, None)
         waiters = self._live.foreign_waiters.pop(key, [])
+        worker_id = task.result.worker_id if task.result is not None else None
+        self._events.task(TaskEventKind.ENDED, task, worker_id, elsewhere=True)
         self.spawn(self._tell_of_foreign(task, waiters))
         self._went(key, task, batch)
 
@@ -333,6 +349,7 @@ class Progress:
     def no_worker(self, entry: Entry, wait: Wait) -> None:
         """Find out whether a task that nothing here can run is for another owner, and end it if for none."""
         entry.task.status, entry.task.status_reason = wait.status, wait.reason
+        self._events.task(TaskEventKind.WAITING, entry.task)
         self.spawn(self._place(entry, wait))
 
     async def _place(self, entry: Entry, wait: Wait) -> None:

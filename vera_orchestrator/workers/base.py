@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from vera_orchestrator.enums import WorkerCapability, WorkerStatus
@@ -24,8 +24,8 @@ class BaseWorker(ABC):
     `retryable=False`, or raise one of `vera_orchestrator.errors`, where another attempt makes no sense.
 
     `running` is the number of tasks it runs now and `status_reason` says why it is not usable; the orchestrator keeps
-    the first, the worker the second. Where `occupies_slot` is False, its tasks do not count against the orchestrator's
-    `max_concurrent_tasks`: they only wait for other tasks.
+    the first, the worker the second. `on_news` is called when the status or its reason changes. Where `occupies_slot`
+    is False, its tasks do not count against the orchestrator's `max_concurrent_tasks`: they only wait for other tasks.
     """
 
     occupies_slot: ClassVar[bool] = True
@@ -39,11 +39,34 @@ class BaseWorker(ABC):
         self.worker_id = worker_id
         self.capabilities = capability_names(capabilities)
         self.config = config or WorkerConfig()
-        self.status = WorkerStatus.OFFLINE
-        self.status_reason: str | None = None
+        self.on_news: Callable[[BaseWorker], None] | None = None
+        self._status = WorkerStatus.OFFLINE
+        self._status_reason: str | None = None
         self.metrics = WorkerMetrics()
         self.running = 0
         self._created = time.monotonic()
+
+    @property
+    def status(self) -> WorkerStatus:
+        """What it is doing."""
+        return self._status
+
+    @status.setter
+    def status(self, status: WorkerStatus) -> None:
+        is_news, self._status = status is not self._status, status
+        if is_news and self.on_news is not None:
+            self.on_news(self)
+
+    @property
+    def status_reason(self) -> str | None:
+        """Why it is not usable."""
+        return self._status_reason
+
+    @status_reason.setter
+    def status_reason(self, reason: str | None) -> None:
+        is_news, self._status_reason = reason != self._status_reason, reason
+        if is_news and self.on_news is not None:
+            self.on_news(self)
 
     @abstractmethod
     async def start(self) -> bool:

@@ -33,14 +33,19 @@ class WorkerRegistry:
         self._stop_seconds = stop_seconds
         self._workers: dict[str, BaseWorker] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[str], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each change."""
         self._listeners.append(listener)
 
+    def on_worker(self, watcher: Callable[[str], None]) -> None:
+        """Call `watcher` with the id of each worker that comes, goes, or changes its status or the reason for it."""
+        self._watchers.append(watcher)
+
     def add(self, worker: BaseWorker) -> None:
         """Add a worker that is not started; the orchestrator's start does that."""
-        self._workers[worker.worker_id] = worker
+        self._keep(worker)
         self.changed()
 
     async def register(self, worker: BaseWorker) -> bool:
@@ -48,7 +53,7 @@ class WorkerRegistry:
         if worker.status is WorkerStatus.OFFLINE:
             await self.start_worker(worker)
         earlier = self._workers.get(worker.worker_id)
-        self._workers[worker.worker_id] = worker
+        self._keep(worker)
         if earlier is not None and earlier is not worker:
             worker.metrics = earlier.metrics
             await self.stop_worker(earlier)
@@ -61,8 +66,18 @@ class WorkerRegistry:
         if worker is None:
             return False
         self.changed()
+        self._news(worker)
         await self.stop_worker(worker)
         return True
+
+    def _keep(self, worker: BaseWorker) -> None:
+        self._workers[worker.worker_id] = worker
+        worker.on_news = self._news
+        self._news(worker)
+
+    def _news(self, worker: BaseWorker) -> None:
+        for watcher in self._watchers:
+            watcher(worker.worker_id)
 
     async def start_worker(self, worker: BaseWorker) -> None:
         """Start a worker; a failure becomes its status, with the reason, and is tried again by the health checks."""

@@ -180,7 +180,8 @@ class LLMWorker(ConnectedWorker):
         call, seconds = asked.call, task.timeout_seconds or self.config.timeout_seconds
         if isinstance(call, EmbeddingCall):
             return await adapter.embed(call, seconds=seconds)
-        if not (asked.stream or channel.wants_chunks or task.on_progress):
+        wants_progress = task.on_progress is not None and channel.streams_for_progress
+        if not (asked.stream or channel.wants_chunks or wants_progress):
             return await adapter.answer(call, seconds=seconds)
         relay = Relay(
             channel,
