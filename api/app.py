@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.endpoints.status import package_version
 from api.errors import http_problem
+from api.openai import add_openai
 from api.routes import register_routes
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 
@@ -17,6 +18,7 @@ def create_app(orchestrator: UnifiedOrchestrator | None = None) -> FastAPI:
     """Return an app that serves an orchestrator; without one, one is made from the environment's settings."""
     app = FastAPI(title="vera-orchestrator", version=package_version())
     register_routes(app, orchestrator=orchestrator)
+    add_openai(app)
     app.add_exception_handler(HTTPException, _http_error)
     return app
 

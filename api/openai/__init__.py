@@ -1,0 +1,16 @@
+"""What clients of OpenAI's API find at `/v1`: their requests, answered by the orchestrator's workers."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from api.openai import chat, models
+from api.openai.errors import ERRORS
+
+PREFIX = "/v1"
+
+
+def add_openai(app: FastAPI) -> None:
+    """Serve OpenAI's API at `/v1` of an app that serves an orchestrator."""
+    for router in (chat.router, models.router):
+        app.include_router(router, prefix=PREFIX, responses=ERRORS)
