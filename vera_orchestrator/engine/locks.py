@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class FileLock:
-    """One hold on a lock file, from `shared`, `exclusive` or `try_shared` until `release`.
+    """One hold on a lock file, from `shared`, `exclusive`, `try_shared` or `try_exclusive` until `release`.
 
     The hold belongs to this process alone: programs that it starts do not inherit it, and a fork lets go of its copy.
     """
@@ -35,6 +35,14 @@ class FileLock:
         """Return a shared hold, or None if somebody holds the file exclusively."""
         try:
             return cls(_locked(path, fcntl.LOCK_SH | fcntl.LOCK_NB))
+        except BlockingIOError:
+            return None
+
+    @classmethod
+    def try_exclusive(cls, path: Path) -> FileLock | None:
+        """Return an exclusive hold, or None if somebody holds the file."""
+        try:
+            return cls(_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
         except BlockingIOError:
             return None
 
