@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import live
 from api.endpoints import status, tasks, workers
 from api.hosting import hosting_of
+from api.live.socket import router as live_router
 from api.models import ProblemBody
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 
@@ -33,5 +33,5 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
         hosting.use(orchestrator)
     for router in (status.router, tasks.router, workers.router):
         app.include_router(router, prefix=prefix, responses=ERRORS)
-    app.include_router(live.router, prefix=prefix)
+    app.include_router(live_router, prefix=prefix)
     hosting.follow_lifespan(app)

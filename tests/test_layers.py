@@ -19,6 +19,7 @@ PURE = (
     "scheduling",
     "lane",
     "fairness",
+    "tally",
     "routing",
     "quota",
     "windows",

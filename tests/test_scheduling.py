@@ -490,6 +490,16 @@ class AnyUse(RuleBasedStateMachine):
                 )
             )
 
+    @invariant()
+    def it_knows_how_many_wait_and_since_when(self) -> None:
+        entered: dict[int, list[float]] = {}
+        for item in self.model:
+            entered.setdefault(int(item.priority), []).append(item.entered)
+        known = self.queue.by_priority(self.now)
+        assert {priority: (one.count, one.since) for priority, one in known.items()} == {
+            priority: (len(times), min(times)) for priority, times in entered.items()
+        }
+
     @rule(family=st.sampled_from("xy"), key=st.sampled_from(["1", "2", None]), is_blocked=st.booleans())
     def block(self, family: str, key: str | None, is_blocked: bool) -> None:
         group = None if key is None else family + key

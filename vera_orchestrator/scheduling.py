@@ -11,13 +11,14 @@ blocked group or family is passed over as a whole, so that a blocked task never 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from vera_orchestrator.errors import InvalidValue
 from vera_orchestrator.fairness import Callers
 from vera_orchestrator.family import Family
 from vera_orchestrator.lane import Entry, Lane
+from vera_orchestrator.tally import Tally, Waiting
 
 T = TypeVar("T", bound=Hashable)
 
@@ -43,6 +44,8 @@ class ReadyQueue(Generic[T]):
         self._blocked: set[tuple[Hashable, Hashable | None]] = set()
         self._callers = Callers()
         self._pushed = 0
+        self._tally: Tally[T] = Tally(self._lanes, lambda: self._open_lanes)
+        self._open_lanes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -75,9 +78,11 @@ class ReadyQueue(Generic[T]):
         if lane is None:
             caller = self._callers.hold(fairness_key)
             lane = known.open(group, priority, caller, is_blocked=(family, group) in self._blocked)
+            self._open_lanes += 1
         self._pushed += 1
         entry = self._entries[item] = Entry(item, lane, entered, self._pushed)
         lane.push(entry)
+        self._tally.add(entry)
         if lane.first is entry:
             known.place(lane)
 
@@ -114,6 +119,7 @@ class ReadyQueue(Generic[T]):
         lane = entry.lane
         was_first = lane.first is entry
         lane.remove(entry)
+        self._tally.remove(entry)
         if not lane.size:
             self._close(lane)
         elif was_first:
@@ -135,13 +141,21 @@ class ReadyQueue(Generic[T]):
     def waiting(self, now: float) -> Mapping[int, int]:
         """Return how many items wait at each level that has any."""
         counts: Counter[int] = Counter()
-        for family in self._families.values():
-            for lane in family.lanes():
-                lane.count_levels(counts, now, self._age_step)
+        for lane in self._lanes():
+            lane.count_levels(counts, now, self._age_step)
         return dict(sorted(counts.items()))
+
+    def by_priority(self, now: float) -> Mapping[int, Waiting]:
+        """Return how many items of each priority wait, and since when the oldest; cheap however many they are."""
+        return self._tally.read(now)
+
+    def _lanes(self) -> Iterator[Lane[T]]:
+        for family in self._families.values():
+            yield from family.lanes()
 
     def _close(self, lane: Lane[T]) -> None:
         """Forget an empty lane."""
+        self._open_lanes -= 1
         family = self._families[lane.family]
         family.close(lane)
         if family.is_empty:

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from api import PREFIX, create_app
-from api.live import REPEAT_SECONDS, is_news
+from api.live.socket import REPEAT_SECONDS, is_news
 from BackgroundCognition.orchestrator import Task, UnifiedOrchestrator
 from tests.api.support import EchoWorker, echoing
 

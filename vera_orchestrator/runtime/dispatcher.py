@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.runtime.blocking import BlockedGroups
@@ -16,6 +16,7 @@ from vera_orchestrator.runtime.execution import Executions, WaitingRoom
 from vera_orchestrator.runtime.judgement import End
 from vera_orchestrator.scheduling import ReadyQueue
 from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.tally import Waiting
 from vera_orchestrator.workers.metered import MeteredWorker
 
 LAUNCHES_PER_ROUND = 200
@@ -61,6 +62,10 @@ class Dispatcher:
     def waiting(self) -> int:
         """How many tasks are ready and wait for a worker."""
         return len(self._queue)
+
+    def by_priority(self, now: float) -> Mapping[int, Waiting]:
+        """Return how many tasks of each priority are ready and wait, and since when the oldest does."""
+        return self._queue.by_priority(now)
 
     def hold(self) -> None:
         """Start nothing from now on."""

@@ -26,7 +26,7 @@ from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.lifecycle import Lifecycle
 from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.progress import results_of
-from vera_orchestrator.runtime.status import metrics_of, recording_of
+from vera_orchestrator.runtime.status import metrics_of, queues_of, recording_of
 from vera_orchestrator.runtime.submission import BatchOptions
 from vera_orchestrator.secrets import mask
 from vera_orchestrator.windows import SECOND, day_of, zone_named
@@ -355,6 +355,13 @@ class Orchestrator(Lifecycle):
         """Counts since `start`."""
         return metrics_of(self._parts, self._started_at)
 
+    def standing(self, task: Task) -> tuple[TaskStatus, str | None]:
+        """Return a living task's status and the reason for it: what a task waits for may be what others wait for."""
+        entry = self._parts.live.find(task.id)
+        if entry is None or entry.task is not task or entry.final:
+            return task.status, task.status_reason
+        return self._parts.dispatcher.explain(entry)
+
     def running_tasks(self) -> list[Task]:
         """Return the tasks that run now."""
         return [entry.task for entry in self._parts.dispatcher.active]
@@ -374,6 +381,7 @@ class Orchestrator(Lifecycle):
             "is_draining": self.is_draining,
             "uptime_seconds": time.time() - self._started_at if self.is_running and self._started_at else 0.0,
             "metrics": self.metrics,
+            "queues": queues_of(self._parts, time.time()),
             "workers": self.worker_registry.get_statistics(),
             "prefect": recording_of(self.engine.status),
         }

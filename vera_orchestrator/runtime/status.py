@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vera_orchestrator.engine.base import EngineStatus
+from vera_orchestrator.enums import TaskPriority
 from vera_orchestrator.runtime.codec import to_datetime
 from vera_orchestrator.runtime.parts import Parts
 
@@ -24,6 +25,19 @@ def metrics_of(parts: Parts, started_at: float | None) -> dict[str, Any]:
         "queued_tasks": len(parts.live) - len(parts.dispatcher.active),
         "avg_execution_time_ms": total / ended if ended else 0.0,
     }
+
+
+def queues_of(parts: Parts, now: float) -> dict[str, Any]:
+    """Return, by priority, how many tasks are ready and wait for a worker, and how long the oldest has waited."""
+    waiting = parts.dispatcher.by_priority(now)
+    queues: dict[str, Any] = {}
+    for priority in TaskPriority:
+        known = waiting.get(int(priority))
+        queues[priority.name.lower()] = {
+            "waiting": known.count if known is not None else 0,
+            "oldest_wait_seconds": max(0.0, now - known.since) if known is not None else 0.0,
+        }
+    return queues
 
 
 def recording_of(engine: EngineStatus) -> dict[str, Any]:
