@@ -1,23 +1,25 @@
-"""Who may call: pure decisions on one request or WebSocket.
+"""Who calls, decided for each request and WebSocket.
 
 Without a key only callers on this machine that speak for nobody else: the peer is loopback, the Host is a local name,
-a browser's Origin is this server itself, and no proxy has passed the request on. Everybody else sends the key.
+a browser's Origin is this server itself, and no proxy has passed the request on. Everybody else sends a key.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from starlette.requests import HTTPConnection
 
+from vera_orchestrator.callers import LOCAL, Caller, Scope
+from vera_orchestrator.keys import Keys, looks_like_key
 from vera_orchestrator.settings import KeyMode, OrchestratorConfig
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 FORWARDING_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
 FORWARDING_PREFIX = "x-forwarded"
+PROTOCOL = "vera.v1"
+KEY_PROTOCOL = "vera.key."
 PAGE_SCHEMES = {"ws": "http", "wss": "https"}
 
 
@@ -25,33 +27,72 @@ PAGE_SCHEMES = {"ws": "http", "wss": "https"}
 class Refusal:
     """Why a caller was turned away, and what would help; `challenge` is the value of WWW-Authenticate."""
 
+    name: str = "key-needed"
+    status: int = 401
     reason: str
     remedy: str
     challenge: str
 
 
-def refusal(connection: HTTPConnection, config: OrchestratorConfig) -> Refusal | None:
-    """Return why the caller may not go on, or None if it may."""
-    if config.require_key is KeyMode.AUTO and is_local(connection):
-        return None
-    key = config.api_key.get_secret_value() if config.api_key is not None else ""
-    if not key:
-        return Refusal(
-            reason="a key is needed, and none is set.",
-            remedy="Set VERA_API_KEY on the server and send it as Authorization: Bearer KEY, "
-            "or call http://127.0.0.1 from the same machine.",
-            challenge="Bearer",
-        )
-    given = bearer_token(connection)
+NO_KEY = Refusal(
+    reason="a key is needed.",
+    remedy="Send Authorization: Bearer KEY, with a key that `vera keys create` has made or the one in VERA_API_KEY on "
+    "the server; or call http://127.0.0.1 from the same machine.",
+    challenge="Bearer",
+)
+NOT_VALID = Refusal(
+    name="key-not-valid",
+    reason="the key is not valid.",
+    remedy="Send a key that `vera keys list` shows as active, or the one in VERA_API_KEY on the server.",
+    challenge='Bearer error="invalid_token"',
+)
+"""Whatever is wrong with a key, this is the answer."""
+
+
+async def identify(connection: HTTPConnection, config: OrchestratorConfig, keys: Keys) -> Caller | Refusal:
+    """Return who calls, or why nobody may go on as that."""
+    local = config.require_key is KeyMode.AUTO and is_local(connection)
+    given = given_key(connection)
     if given is None:
-        return Refusal(reason="a key is needed.", remedy="Send Authorization: Bearer KEY.", challenge="Bearer")
-    if not same_key(given, key.encode()):
-        return Refusal(
-            reason="the key is not valid.",
-            remedy="Send the key that VERA_API_KEY holds on the server.",
-            challenge='Bearer error="invalid_token"',
-        )
-    return None
+        return LOCAL if local else NO_KEY
+    caller = await keys.authenticate(given)
+    if caller is not None:
+        return caller
+    # clients that cannot do without a key send any, which is no key of ours
+    return LOCAL if local and not looks_like_key(given) else NOT_VALID
+
+
+def lacking(caller: Caller, needed: Scope | None) -> Refusal | None:
+    """Return why a caller may not do what needs a scope, or None if it may."""
+    if needed is None or caller.may(needed):
+        return None
+    return Refusal(
+        name="scope-needed",
+        status=403,
+        reason=f"this key does not have the scope {needed}.",
+        remedy=f"Use a key that has it: vera keys create --scope {needed}.",
+        challenge=f'Bearer error="insufficient_scope", scope="{needed}"',
+    )
+
+
+def given_key(connection: HTTPConnection) -> bytes | None:
+    """Return the key that was sent: as bearer token, or by a page's WebSocket among its subprotocols."""
+    token = bearer_token(connection)
+    if token is not None or connection.scope["type"] != "websocket":
+        return token
+    offered: list[str] = connection.scope.get("subprotocols", [])
+    return next((name[len(KEY_PROTOCOL) :].encode() for name in offered if name.startswith(KEY_PROTOCOL)), None)
+
+
+def spoken(connection: HTTPConnection) -> str | None:
+    """Return the subprotocol to answer a WebSocket with; never the one that holds its key."""
+    return PROTOCOL if PROTOCOL in connection.scope.get("subprotocols", []) else None
+
+
+def header_bytes(connection: HTTPConnection) -> int:
+    """Return how long the headers and the query are."""
+    headers: list[tuple[bytes, bytes]] = connection.scope["headers"]
+    return len(connection.scope.get("query_string", b"")) + sum(len(name) + len(value) for name, value in headers)
 
 
 def is_local(connection: HTTPConnection) -> bool:
@@ -93,8 +134,3 @@ def bearer_token(connection: HTTPConnection) -> bytes | None:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     # header values are bytes that were read as Latin-1
     return token.strip().encode("latin-1") if scheme.lower() == "bearer" and token.strip() else None
-
-
-def same_key(given: bytes, key: bytes) -> bool:
-    """Compare in a time that tells nothing about either."""
-    return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(key).digest())

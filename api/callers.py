@@ -17,6 +17,7 @@ from vera_orchestrator.errors import NotFound
 from vera_orchestrator.models import ParallelBatch
 
 STATE_NAME = "vera.caller"
+TARGET_NAME = "vera.target"
 
 
 class Needs:
@@ -46,9 +47,26 @@ def caller_of(connection: HTTPConnection) -> Caller:
     return caller
 
 
+def concerns(connection: HTTPConnection, target: str) -> None:
+    """Say what a call is about, for the audit, where its path does not say it."""
+    connection.scope[TARGET_NAME] = target
+
+
+def target_of(connection: HTTPConnection) -> str | None:
+    """Return what a call is about."""
+    named: str | None = connection.scope.get(TARGET_NAME)
+    return named or "/".join(str(part) for part in connection.path_params.values()) or None
+
+
 async def sign(caller: Caller, tasks: Iterable[Task]) -> None:
-    """Make tasks the caller's before they are submitted; those of one key take their turns together."""
-    for task in tasks:
+    """Make tasks the caller's before they are submitted; those of one key take their turns together.
+
+    Raises RateExceeded, or OverLimit for more tasks than its rate ever lets through.
+    """
+    signed = list(tasks)
+    if caller.admit is not None and signed:
+        await caller.admit(len(signed))
+    for task in signed:
         task.caller = caller.id
         if caller.id is not None:
             task.fairness_key = caller.id

@@ -19,6 +19,19 @@ PROBLEM_TYPE = "urn:vera-orchestrator:problem:"
 NOT_JSON = "Send a JSON object with the header Content-Type: application/json."
 
 
+class HeadersTooLarge(VeraError):
+    """Headers and query above the limit."""
+
+    http_status = 431
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"headers and query have more than {limit:,} bytes.",
+            field="headers",
+            remedy="Send less, or raise max_header_bytes (VERA_MAX_HEADER_BYTES) on the server.",
+        )
+
+
 class Problem(Json):
     """An error as the body of an answer."""
 
@@ -79,8 +92,8 @@ def invalid_body(detail: str) -> Problem:
 def refused(refusal: Refusal) -> Problem:
     """Return the problem for a caller that may not go on."""
     return Problem(
-        HTTPStatus.UNAUTHORIZED,
-        "key-needed",
+        refusal.status,
+        refusal.name,
         refusal.reason,
         field="Authorization",
         remedy=refusal.remedy,

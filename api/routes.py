@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.endpoints import status, tasks, workers
+from api.endpoints import keys, status, tasks, workers
 from api.hosting import hosting_of
 from api.live.socket import router as live_router
 from api.models import ProblemBody
@@ -16,6 +16,7 @@ PREFIX = "/api/v2/orchestrator"
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ProblemBody, "description": "An unknown type, priority or status."},
     401: {"model": ProblemBody, "description": "A key is needed."},
+    403: {"model": ProblemBody, "description": "The key lacks the scope."},
     422: {"model": ProblemBody, "description": "A field is missing or does not fit."},
     503: {"model": ProblemBody, "description": "The orchestrator or its journal does not run."},
 }
@@ -31,7 +32,7 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
     hosting = hosting_of(app)
     if orchestrator is not None:
         hosting.use(orchestrator)
-    for router in (status.router, tasks.router, workers.router):
+    for router in (status.router, tasks.router, workers.router, keys.router):
         app.include_router(router, prefix=prefix, responses=ERRORS)
     app.include_router(live_router, prefix=prefix)
     hosting.follow_lifespan(app)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vera_orchestrator.models import APIQuota
@@ -26,6 +27,7 @@ class Caller:
 
     `id` is that of the key, None for somebody on this machine without one. `weight` is how many turns it takes where
     others take one, `rate_per_minute` how many tasks it may submit, `quota` what its tasks may use of language models.
+    `admit`, where there is a rate, counts so many tasks or raises RateExceeded.
     """
 
     id: str | None = None
@@ -34,6 +36,7 @@ class Caller:
     weight: float = 1.0
     rate_per_minute: int | None = None
     quota: APIQuota | None = None
+    admit: Callable[[int], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 
     def may(self, scope: Scope) -> bool:
         """Return whether a scope is among what is allowed."""
@@ -46,3 +49,6 @@ class Caller:
 
 LOCAL = Caller()
 """Somebody on this machine."""
+
+ENVIRONMENT = Caller(id="environment", name="environment")
+"""Whoever has the key that the setting `api_key` holds."""

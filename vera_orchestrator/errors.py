@@ -128,6 +128,13 @@ class QueueFull(VeraError):
     http_status = 429
 
 
+class RateExceeded(VeraError):
+    """A key has submitted as many tasks as its rate allows; nothing was accepted."""
+
+    retryable = True
+    http_status = 429
+
+
 class NotAllowed(VeraError, PermissionError):
     """An address, path or action that the settings forbid."""
 

@@ -205,6 +205,12 @@ class OrchestratorConfig(BaseSettings):
         description="auto: callers on this machine need no key, others do; always: everybody needs one.",
     )
     max_body_bytes: int = Field(16_000_000, ge=1_000, description="Largest body of a request to the API.")
+    max_header_bytes: int = Field(32_768, ge=1_000, description="Most bytes in the headers and query of a request.")
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Origins, as https://pages.example.com, whose pages may call the API with a key. None: no other.",
+    )
+    audit_days: float = Field(365, gt=0, description="Days that management calls stay in the audit.")
 
     def __init__(self, **values: Any) -> None:
         """Read arguments and environment; see the class for errors."""
@@ -263,7 +269,7 @@ class OrchestratorConfig(BaseSettings):
         zone_named(name)
         return name
 
-    @field_validator("http_allow", "ollama_hosts", mode="before")
+    @field_validator("http_allow", "ollama_hosts", "cors_origins", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api.callers import AnyCaller, Reader
 from api.endpoints.common import AnyOrchestrator
 from api.guard import GuardedRoute
 from api.models import Health
@@ -16,19 +17,19 @@ router = APIRouter(route_class=GuardedRoute, tags=["status"])
 
 
 @router.get("/health", response_model=Health)
-async def health(orchestrator: AnyOrchestrator) -> Json:
+async def health(_: AnyCaller, orchestrator: AnyOrchestrator) -> Json:
     """Say whether the orchestrator runs."""
     return Json({"status": "healthy" if orchestrator.is_running else "stopped", "version": package_version()})
 
 
 @router.get("/status", response_model=dict[str, Any])
-async def status(orchestrator: AnyOrchestrator) -> Json:
+async def status(_: Reader, orchestrator: AnyOrchestrator) -> Json:
     """Return counts, workers and resources."""
     return Json(orchestrator.get_status())
 
 
 @router.get("/resources/stats", response_model=dict[str, Any])
-async def resources(orchestrator: AnyOrchestrator) -> Json:
+async def resources(_: Reader, orchestrator: AnyOrchestrator) -> Json:
     """Return what is in use: processors, memory, requests, tokens, money."""
     return Json(orchestrator.resource_manager.get_resource_stats())
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from api.callers import Reader, Submitter, sign
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import (
@@ -23,6 +24,7 @@ from api.models import (
 )
 from api.responses import Json
 from BackgroundCognition.orchestrator import Task, TaskResult, TaskType, UnifiedOrchestrator
+from vera_orchestrator.callers import Caller
 from vera_orchestrator.models import task_priority
 from vera_orchestrator.task_json import task_from_json
 
@@ -35,24 +37,25 @@ router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 
 
 @router.post("/tasks/submit", response_model=Submitted)
-async def submit(body: TaskRequest, orchestrator: RunningOrchestrator) -> Json:
+async def submit(caller: Submitter, body: TaskRequest, orchestrator: RunningOrchestrator) -> Json:
     """Accept a task and answer at once."""
     task = task_of(body)
+    await sign(caller, [task])
     task_id = await orchestrator.submit_task(task)
     return Json({"task_id": task_id, "status": "submitted", "message": f"Accepted as a {task.type} task."})
 
 
 @router.post("/tasks/execute", response_model=Executed, responses=GOES_ON)
-async def execute(body: ExecuteRequest, orchestrator: RunningOrchestrator) -> Json:
+async def execute(caller: Submitter, body: ExecuteRequest, orchestrator: RunningOrchestrator) -> Json:
     """Run a task and answer with its result; a task that fails is an answer with `success` false."""
-    task_id, result = await run(orchestrator, task_of(body), body.wait_seconds)
+    task_id, result = await run(orchestrator, caller, task_of(body), body.wait_seconds)
     if result is None:
         return await goes_on(orchestrator, task_id)
     return Json({"task_id": task_id, **result.to_dict()})
 
 
 @router.post("/llm/request", response_model=LLMAnswer, responses=GOES_ON)
-async def llm_request(body: LLMRequest, orchestrator: RunningOrchestrator) -> Json:
+async def llm_request(caller: Submitter, body: LLMRequest, orchestrator: RunningOrchestrator) -> Json:
     """Ask a language model."""
     asked = {name: getattr(body, name) for name in ("prompt", "model", "system", "temperature", "max_tokens")}
     task = Task(
@@ -63,19 +66,20 @@ async def llm_request(body: LLMRequest, orchestrator: RunningOrchestrator) -> Js
         budget=body.budget,
         metadata={"prefer_ollama": body.prefer_ollama},
     )
-    return await answer(orchestrator, task, body.wait_seconds, name="response")
+    return await answer(orchestrator, caller, task, body.wait_seconds, name="response")
 
 
 @router.post("/tools/execute", response_model=ToolAnswer, responses=GOES_ON)
-async def tool_call(body: ToolRequest, orchestrator: RunningOrchestrator) -> Json:
+async def tool_call(caller: Submitter, body: ToolRequest, orchestrator: RunningOrchestrator) -> Json:
     """Call a tool."""
     payload = {"tool_name": body.tool_name, "tool_input": body.tool_input}
     task = Task(type=TaskType.TOOL_CALL, priority=task_priority(body.priority), payload=payload)
-    return await answer(orchestrator, task, body.wait_seconds, name="result")
+    return await answer(orchestrator, caller, task, body.wait_seconds, name="result")
 
 
 @router.get("/tasks/history", response_model=History)
 async def history(
+    _: Reader,
     orchestrator: RunningOrchestrator,
     limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 100,
     status: Annotated[str | None, Query(description="Only tasks with this status.")] = None,
@@ -91,8 +95,11 @@ def task_of(body: TaskRequest) -> Task:
     return task_from_json({**given, "priority": task_priority(body.priority)})
 
 
-async def run(orchestrator: UnifiedOrchestrator, task: Task, seconds: float) -> tuple[str, TaskResult | None]:
+async def run(
+    orchestrator: UnifiedOrchestrator, caller: Caller, task: Task, seconds: float
+) -> tuple[str, TaskResult | None]:
     """Run a task; return its id and its result, or None if that takes longer than `seconds`."""
+    await sign(caller, [task])
     task_id = await orchestrator.submit_task(task)
     assert isinstance(task_id, str)
     try:
@@ -101,9 +108,9 @@ async def run(orchestrator: UnifiedOrchestrator, task: Task, seconds: float) -> 
         return task_id, None
 
 
-async def answer(orchestrator: UnifiedOrchestrator, task: Task, seconds: float, *, name: str) -> Json:
+async def answer(orchestrator: UnifiedOrchestrator, caller: Caller, task: Task, seconds: float, *, name: str) -> Json:
     """Run a task and answer with its result, the data under `name`."""
-    task_id, result = await run(orchestrator, task, seconds)
+    task_id, result = await run(orchestrator, caller, task, seconds)
     if result is None:
         return await goes_on(orchestrator, task_id)
     return Json(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import SecretStr
 
+from api.callers import Manager, Reader
 from api.endpoints.common import AnyOrchestrator, RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import LLMApiRegistration, ProblemBody, Registered, RemoteRegistration, Workers
@@ -16,13 +17,13 @@ router = APIRouter(route_class=GuardedRoute, tags=["workers"])
 
 
 @router.get("/workers/list", response_model=Workers)
-async def list_workers(orchestrator: AnyOrchestrator) -> Json:
+async def list_workers(_: Reader, orchestrator: AnyOrchestrator) -> Json:
     """List the workers, with counts over all of them."""
     return Json(orchestrator.worker_registry.to_dict())
 
 
 @router.post("/workers/llm-api/register", response_model=Registered)
-async def register_llm_api(body: LLMApiRegistration, orchestrator: RunningOrchestrator) -> Json:
+async def register_llm_api(_: Manager, body: LLMApiRegistration, orchestrator: RunningOrchestrator) -> Json:
     """Add a cloud LLM API. Whether it answers and takes the key is shown as the worker's status."""
     worker_id = await orchestrator.register_llm_api(
         body.api_type,
@@ -37,7 +38,7 @@ async def register_llm_api(body: LLMApiRegistration, orchestrator: RunningOrches
 
 
 @router.post("/workers/remote/register", response_model=Registered, responses={502: {"model": ProblemBody}})
-async def register_remote(body: RemoteRegistration, orchestrator: RunningOrchestrator) -> Json:
+async def register_remote(_: Manager, body: RemoteRegistration, orchestrator: RunningOrchestrator) -> Json:
     """Add a remote compute node, if it can be reached."""
     token = body.auth_token or SecretStr("")
     worker = RemoteWorker(body.remote_url, worker_id=body.worker_id, auth_token=token)

@@ -10,10 +10,12 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.access import refusal
-from api.errors import problem_of, refused
+from api.access import spoken
+from api.errors import problem_of
+from api.guard import enter
 from api.hosting import hosting_of
 from api.responses import to_json
+from vera_orchestrator.callers import Scope
 from vera_orchestrator.errors import VeraError
 
 # what happens within this time is told at once; looking costs less than being told of every step of every task
@@ -27,17 +29,14 @@ router = APIRouter()
 @router.websocket("/ws/status")
 async def status_socket(websocket: WebSocket) -> None:
     """Send the status at once, then when it changes, and at least every 2 s."""
-    hosting = hosting_of(websocket.app)
+    if await enter(websocket, Scope.READ) is None:
+        return
     try:
-        refused_for = refusal(websocket, hosting.orchestrator.config)
-        if refused_for is not None:
-            await websocket.send_denial_response(refused(refused_for))
-            return
-        orchestrator = await hosting.ready()
+        orchestrator = await hosting_of(websocket.app).ready()
     except VeraError as error:
         await websocket.send_denial_response(problem_of(error))
         return
-    await websocket.accept()
+    await websocket.accept(spoken(websocket))
     async with asyncio.TaskGroup() as group:
         sending = group.create_task(_send(websocket, orchestrator.get_status))
         await _closed(websocket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 from starlette.requests import HTTPConnection
 
 from api import register_routes
-from api.access import host_name, is_local, is_loopback, refusal
+from api.access import NOT_VALID, Refusal, host_name, identify, is_local, is_loopback, spoken
 from tests.api.support import calling, echoing, problem
+from vera_orchestrator.callers import ENVIRONMENT, LOCAL, Caller
+from vera_orchestrator.journal.memory import MemoryJournal
+from vera_orchestrator.keys import Keys
 from vera_orchestrator.settings import OrchestratorConfig
 
 KEY = "a key with ümlaut"
@@ -99,8 +103,10 @@ def test_the_port_of_a_host_does_not_matter(port: int) -> None:
     assert host_name(f"Localhost:{port}") == "localhost"
 
 
-def config(home: Path, **more: object) -> OrchestratorConfig:
-    return OrchestratorConfig(home=home, **more)
+async def caller(sent: HTTPConnection, home: Path, **more: Any) -> Caller | Refusal:
+    """Return who sends this, where the settings are these and the journal has no keys."""
+    config = OrchestratorConfig(home=home, **more)
+    return await identify(sent, config, Keys(MemoryJournal(), config.api_key))
 
 
 @pytest.mark.parametrize(
@@ -115,23 +121,37 @@ def config(home: Path, **more: object) -> OrchestratorConfig:
         (None, False),
     ],
 )
-def test_a_remote_caller_needs_the_key(tmp_path: Path, authorization: str | None, valid: bool) -> None:
+async def test_a_remote_caller_needs_the_key(tmp_path: Path, authorization: str | None, valid: bool) -> None:
     headers = [("authorization", authorization)] if authorization is not None else []
-    refused = refusal(connection(headers, peer="10.0.0.1"), config(tmp_path, api_key=KEY))
-    assert (refused is None) is valid
+    found = await caller(connection(headers, peer="10.0.0.1"), tmp_path, api_key=KEY)
+    assert (found == ENVIRONMENT) is valid
+    assert isinstance(found, Refusal) is not valid
 
 
 @pytest.mark.parametrize("key", [None, ""])
-def test_where_no_key_is_set_no_key_is_right(tmp_path: Path, key: str | None) -> None:
-    refused = refusal(connection([("authorization", "Bearer ")], peer="10.0.0.1"), config(tmp_path, api_key=key))
-    assert refused is not None
-    assert "VERA_API_KEY" in refused.remedy
+async def test_where_no_key_is_set_no_key_is_right(tmp_path: Path, key: str | None) -> None:
+    found = await caller(connection([("authorization", "Bearer ")], peer="10.0.0.1"), tmp_path, api_key=key)
+    assert isinstance(found, Refusal)
+    assert "VERA_API_KEY" in found.remedy
 
 
-def test_a_key_can_be_asked_of_everybody(tmp_path: Path) -> None:
-    always = config(tmp_path, api_key=KEY, require_key="always")
-    assert refusal(connection(), always) is not None
-    assert refusal(connection([("authorization", f"Bearer {KEY}")]), always) is None
+async def test_a_key_can_be_asked_of_everybody(tmp_path: Path) -> None:
+    always: dict[str, Any] = {"api_key": KEY, "require_key": "always"}
+    assert isinstance(await caller(connection(), tmp_path, **always), Refusal)
+    assert await caller(connection([("authorization", f"Bearer {KEY}")]), tmp_path, **always) == ENVIRONMENT
+
+
+async def test_a_local_client_that_cannot_do_without_a_key_may_send_any_that_is_not_ours(tmp_path: Path) -> None:
+    assert await caller(connection([("authorization", "Bearer sk-none")]), tmp_path) == LOCAL
+    assert await caller(connection([("authorization", "Bearer vera_0_x")]), tmp_path) == NOT_VALID
+
+
+async def test_a_page_sends_the_key_of_its_websocket_as_a_subprotocol(tmp_path: Path) -> None:
+    sent = connection(peer="10.0.0.1", kind="ws")
+    sent.scope["subprotocols"] = ["vera.v1", "vera.key.some-key"]
+    assert await caller(sent, tmp_path, api_key="some-key") == ENVIRONMENT
+    assert await caller(sent, tmp_path, api_key="another") == NOT_VALID
+    assert spoken(sent) == "vera.v1"
 
 
 async def test_a_refused_caller_reaches_nothing_and_learns_how_to_get_in(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.journal.access import Access
 from vera_orchestrator.journal.ledger import Ledger
 
 
@@ -339,6 +340,13 @@ class Journal(ABC):
     @abstractmethod
     def ledger(self) -> Ledger:
         """The record of requests, tokens and money; it is open as long as the journal is."""
+
+    # callers
+
+    @property
+    @abstractmethod
+    def access(self) -> Access:
+        """The keys of the API and the audit; open as long as the journal is."""
 
     # upkeep
 

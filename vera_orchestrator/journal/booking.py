@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from vera_orchestrator.journal.ledger import Booking
-from vera_orchestrator.quota import Fits, Level, Limit, Never, Rate, WaitUntil, ready_at, take, verdict
+from vera_orchestrator.quota import Fits, Level, Limit, Limits, Never, Rate, WaitUntil, ready_at, take, verdict
 from vera_orchestrator.reservation import Amounts, Measure, Use
 from vera_orchestrator.windows import SECOND, Window, moment
 
@@ -157,6 +157,13 @@ class Sheet:
             for tally in self._by_scope.get(scope, ()):
                 tally.add(self._now, booking.amounts)
         return Fits(at=self._now, amounts=booking.amounts, scopes=tuple(booking.scopes))
+
+
+def counted(book: Book, now: int, scope: str, requests: int, per_minute: int) -> Fits | WaitUntil | Never:
+    """Decide whether requests that are only counted fit into a limit for a minute."""
+    amounts, scopes = Amounts(requests=requests), {scope: Limits(requests_per_minute=per_minute)}
+    asked = Booking(key="", task=0, owner=0, worker_id="", provider="", model="", amounts=amounts, scopes=scopes)
+    return Sheet(book, now, [(asked, 0)]).decide(asked, 0)
 
 
 class _Tally:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from vera_orchestrator.journal import ledger_rows, refusals, storable
 from vera_orchestrator.journal.base import NO_NEWS, News
-from vera_orchestrator.journal.booking import MEASURES, Bucket, Sheet, buckets_of, numbers
+from vera_orchestrator.journal.booking import FINE, MEASURES, Bucket, Sheet, buckets_of, counted, numbers
 from vera_orchestrator.journal.booking_book import SQLBook, SumStatements
 from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.journal.ledger_rows import Entry
@@ -96,6 +96,15 @@ class Reserve:
         if granted:
             self._write(connection, granted, now, sheet.levels)
         return outcomes
+
+    def count(self, connection: Connection, scope: str, requests: int, per_minute: int) -> Fits | WaitUntil | Never:
+        """Count requests of a scope if they fit; nobody else may write meanwhile."""
+        now = round(connection.execute(select(self._now())).scalar_one() * SECOND)
+        outcome = counted(SQLBook(connection, self._sums), now, scope, requests, per_minute)
+        if isinstance(outcome, Fits):
+            bucket = Bucket(scope, FINE, now // FINE * FINE)
+            self._add.run(connection, [_sum_values(bucket, numbers(outcome.amounts), now)])
+        return outcome
 
     def _time(self, connection: Connection, named: Collection[int]) -> int:
         """Return the store's time; raises LeaseLost for an owner that was removed."""

@@ -84,6 +84,13 @@ class Ledger(ABC):
         """
 
     @abstractmethod
+    async def count(self, scope: str, requests: int, per_minute: int) -> Fits | WaitUntil | Never:
+        """Count requests of a scope, if all of them fit into its limit for a minute; no attempt is kept of them.
+
+        Such a scope is for this alone: its totals are not told.
+        """
+
+    @abstractmethod
     async def totals(self, scopes: Collection[str], since: int) -> Mapping[str, Total]:
         """Return what scopes have used since a time, or since the beginning of its minute.
 

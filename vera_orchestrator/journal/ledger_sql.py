@@ -50,6 +50,12 @@ class SQLLedger(Ledger):
         parts = self._parts()
         return await parts.writer.submit(parts.reserve, Asked(booking=booking, slack=slack))
 
+    async def count(self, scope: str, requests: int, per_minute: int) -> Fits | WaitUntil | Never:
+        """See the port."""
+        storable.check_key("scope", scope)
+        count = self._parts().reserve.count
+        return await self._write(partial(count, scope=scope, requests=requests, per_minute=per_minute))
+
     def settle(self, key: str, spent: Spent | None) -> Awaitable[bool]:
         """See the port; it is queued at once."""
         try:

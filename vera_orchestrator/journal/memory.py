@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals, storable
+from vera_orchestrator.journal.access import Access
 from vera_orchestrator.journal.base import (
     Added,
     BatchRow,
@@ -26,6 +27,7 @@ from vera_orchestrator.journal.base import (
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.hot import ended_item
 from vera_orchestrator.journal.ledger import Ledger
+from vera_orchestrator.journal.memory_access import MemoryAccess
 from vera_orchestrator.journal.memory_done import done
 from vera_orchestrator.journal.memory_ledger import MemoryLedger
 from vera_orchestrator.journal.memory_slots import SlotTable
@@ -41,6 +43,7 @@ class MemoryJournal(Journal):
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._is_open = False
         self._ledger = MemoryLedger(now, check_open=self._check_open, check_owner=self._check_owner)
+        self._access = MemoryAccess(self._check_open)
         self._tasks = TaskTable()
         self._batches: dict[int, BatchRow] = {}
         self._owners: dict[int, OwnerRow] = {}
@@ -360,6 +363,13 @@ class MemoryJournal(Journal):
     def ledger(self) -> Ledger:
         """See the port."""
         return self._ledger
+
+    # callers
+
+    @property
+    def access(self) -> Access:
+        """See the port."""
+        return self._access
 
     # upkeep
 

@@ -7,7 +7,17 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from vera_orchestrator.journal import ledger_rows, storable
-from vera_orchestrator.journal.booking import COARSE, FINE, MEASURES, Sheet, Span, buckets_of, numbers, use_of
+from vera_orchestrator.journal.booking import (
+    COARSE,
+    FINE,
+    MEASURES,
+    Sheet,
+    Span,
+    buckets_of,
+    counted,
+    numbers,
+    use_of,
+)
 from vera_orchestrator.journal.ledger import Booking, Kept, Ledger, Total
 from vera_orchestrator.journal.ledger_reading import FINE_KEPT
 from vera_orchestrator.journal.ledger_rows import Entry
@@ -101,6 +111,18 @@ class MemoryLedger(Ledger):
             self._entries[booking.key] = ledger_rows.entry_of(booking, now)
             self._book.add(self._entries[booking.key])
             self._book.rates.update(sheet.levels)
+        return outcome
+
+    async def count(self, scope: str, requests: int, per_minute: int) -> Fits | WaitUntil | Never:
+        """See the port."""
+        self._check_open()
+        storable.check_key("scope", scope)
+        now = self._now()
+        outcome = counted(self._book, now, scope, requests, per_minute)
+        if isinstance(outcome, Fits):
+            sums = self._book.buckets[scope, FINE].setdefault(now // FINE * FINE, _Sums())
+            sums.add(outcome.amounts, 1)
+            sums.last_at = max(sums.last_at, now)
         return outcome
 
     def settle(self, key: str, spent: Spent | None) -> Awaitable[bool]:

@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal import hot, owning, reading, refusals, slots, storable, upkeep
+from vera_orchestrator.journal.access import Access
+from vera_orchestrator.journal.access_sql import AccessParts, SQLAccess
 from vera_orchestrator.journal.backend import Backend, Listener
 from vera_orchestrator.journal.base import (
     NO_NEWS,
@@ -54,6 +56,7 @@ class _Open:
     acquire: slots.Acquire
     calls: Calls
     ledger: LedgerParts
+    access: AccessParts
 
 
 class SQLJournal(Journal):
@@ -65,6 +68,7 @@ class SQLJournal(Journal):
         self._listener: Listener | None = None
         self._changing = asyncio.Lock()
         self._ledger = SQLLedger(lambda: self._open.ledger)
+        self._access = SQLAccess(lambda: self._open.access)
 
     # life of the store
 
@@ -86,7 +90,7 @@ class SQLJournal(Journal):
         except JournalUnavailable:
             engine.dispose()
             raise
-        reader, writer = Reader(engine, self._backend), Writer(engine, self._backend)
+        reader, writer, calls = Reader(engine, self._backend), Writer(engine, self._backend), Calls()
         return _Open(
             reader=reader,
             writer=writer,
@@ -95,8 +99,9 @@ class SQLJournal(Journal):
             ended=hot.ended_kind(engine.dialect),
             requeued=hot.requeued_kind(engine.dialect),
             acquire=slots.Acquire(engine.dialect),
-            calls=Calls(),
+            calls=calls,
             ledger=LedgerParts.on(engine.dialect, reader, writer, self._backend.now),
+            access=AccessParts(reader=reader, writer=writer, calls=calls),
         )
 
     async def close(self) -> None:
@@ -297,6 +302,13 @@ class SQLJournal(Journal):
     def ledger(self) -> Ledger:
         """See the port."""
         return self._ledger
+
+    # callers
+
+    @property
+    def access(self) -> Access:
+        """See the port."""
+        return self._access
 
     # upkeep
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from vera_orchestrator.errors import JournalUnavailable, OrchestratorStopped
+from vera_orchestrator.keys import Keys
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.draining import drain
 from vera_orchestrator.runtime.parts import Outside, Parts, assemble
@@ -28,6 +29,7 @@ class Lifecycle:
     def __init__(self, given: Outside) -> None:
         self._given = given
         self.config = given.config
+        self.keys = Keys(given.journal, given.config.api_key, zone=given.config.llm_time_zone)
         self.worker_registry = given.registry
         self.router = given.router
         self.engine = given.engine
@@ -70,6 +72,7 @@ class Lifecycle:
             undo.push_async_callback(self._given.journal.close)
             await self._given.journal.open()
             undo.push_async_callback(parts.ownership.leave)
+            await self.keys.learn_all()
             await parts.ownership.join()
             await self.engine.start()
             undo.push_async_callback(self.engine.stop)
