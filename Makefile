@@ -4,6 +4,7 @@
 # make soak      the long variants of the tests
 # make check     format, lint, types, locks, tests
 # make bench     speed beside peers
+# make vendor    the page's libraries anew, as package-lock.json names them (needs npm)
 # Each makes its own environment in .venv with nothing but python3 and a package index.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ ENV := .venv/.made
 RUN := .venv/bin/python
 ARGS ?=
 
-.PHONY: run test soak check format lint types locks requirements bench services services-stop clean
+.PHONY: run test soak check format lint types locks requirements bench vendor services services-stop clean
 
 run: $(ENV)
 	$(RUN) -m examples.main_job $(ARGS)
@@ -45,6 +46,10 @@ requirements: $(UV)
 
 bench: $(ENV)
 	$(RUN) -m benchmarks $(ARGS)
+
+vendor: $(ENV)
+	cd api/dashboard && npm ci --ignore-scripts --no-audit --no-fund
+	$(RUN) -m api.dashboard.vendoring
 
 services: $(ENV)
 	$(RUN) -m tests.services start $(ARGS)

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.dashboard import add_dashboard
 from api.endpoints.status import package_version
 from api.errors import http_problem
 from api.openai import add_openai
@@ -19,6 +20,7 @@ def create_app(orchestrator: UnifiedOrchestrator | None = None) -> FastAPI:
     app = FastAPI(title="vera-orchestrator", version=package_version())
     register_routes(app, orchestrator=orchestrator)
     add_openai(app)
+    add_dashboard(app)
     app.add_exception_handler(HTTPException, _http_error)
     return app
 
