@@ -33,7 +33,8 @@ class LLMPayload(Payload):
 
     `json_schema` is the schema that the answer must fit, empty for any JSON object; `tools` are {name, description,
     parameters}, and `tool_choice` is auto, none, required or the name of one. With `cache` an answer that was given to
-    the same request will do.
+    the same request will do. `optional` are fields as OpenAI's API has them, of which a provider gets those that it
+    knows.
     """
 
     kind: Literal["chat", "embedding"] = "chat"
@@ -51,6 +52,7 @@ class LLMPayload(Payload):
     cache: bool = False
     input: str | list[str] | None = None
     dimensions: int | None = Field(default=None, gt=0)
+    optional: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _has_input(self) -> LLMPayload:

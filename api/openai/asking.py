@@ -53,7 +53,7 @@ def model_of(name: str, classes: Collection[str]) -> str | None:
 
 
 def _task(body: Request, asked: Mapping[str, Any], classes: Collection[str]) -> Task:
-    payload = {"model": model_of(body.model, classes), **asked, **_further(body)}
+    payload = {"model": model_of(body.model, classes), **asked, "optional": _further(body) or None}
     return Task(
         type=TaskType.LLM_REQUEST, payload={name: value for name, value in payload.items() if value is not None}
     )

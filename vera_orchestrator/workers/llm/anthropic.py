@@ -45,6 +45,7 @@ class AnthropicAdapter(Adapter):
     """One client for one key and address."""
 
     api_type = "anthropic"
+    optional_fields = frozenset({"thinking"})  # the newest versions refuse top_p and the like, as they do temperature
     tokens_per_image = 4_784  # 2,576 pixels on the long edge, the largest that is not scaled down
 
     def __init__(self, access: Access) -> None:

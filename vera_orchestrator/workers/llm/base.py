@@ -61,6 +61,8 @@ class Adapter(ABC):
     """The most tokens that one image costs at this provider."""
     own_price: ClassVar[ModelPrice | None] = None
     """A price that holds for all its models, in place of a published one."""
+    optional_fields: ClassVar[frozenset[str] | None] = frozenset()
+    """The fields of a payload's `optional` that the provider knows under the same name; None: all."""
     fetches_files: ClassVar[bool] = False
     """Whether the provider takes any kind of file from the address of an image."""
 

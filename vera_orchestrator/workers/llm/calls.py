@@ -34,6 +34,14 @@ def read_payload(task: Task) -> LLMPayload:
     return LLMPayload.model_validate(payload)
 
 
+def with_optional(payload: LLMPayload, known: frozenset[str] | None) -> LLMPayload:
+    """Return a payload with those of its optional fields that a provider knows (None: all) among its own."""
+    if payload.optional is None:
+        return payload
+    taken = {name: value for name, value in payload.optional.items() if known is None or name in known}
+    return payload.model_copy(update={**taken, "optional": None})
+
+
 def build_call(payload: LLMPayload, model: str) -> LLMCall:
     """Return the call; a prompt follows the messages as one of the user's. Raises InvalidPayload, naming the field."""
     messages = read_messages(payload.messages or ())

@@ -87,11 +87,15 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A function that the model may ask for; `parameters` is the JSON schema of its arguments."""
+    """A function that the model may ask for; `parameters` is the JSON schema of its arguments.
+
+    `strict` says whether calls must fit it to the letter, where the provider leaves that open.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,7 @@ class GeminiAdapter(Adapter):
     """One client for one key and address. The service names its answers, not its requests."""
 
     api_type = "gemini"
+    optional_fields = frozenset({"frequency_penalty", "presence_penalty", "seed", "top_k", "top_p"})
     tokens_per_image = 4_128  # sixteen tiles of 258: 3,072 pixels on each side, the largest that is not scaled down
     fetches_files = True
 

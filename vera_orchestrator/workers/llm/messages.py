@@ -98,7 +98,13 @@ def _tool(value: Mapping[str, Any], field: str) -> Tool | NativeTool:
     schema = mapping(told.get("parameters", told.get("input_schema")) or {"type": "object", "properties": {}})
     if schema is None:
         raise InvalidPayload("Not a JSON schema.", field=f"{field}.parameters", remedy="Give an object.")
-    return Tool(name=name, description=str(told.get("description") or ""), parameters=schema)
+    strict = told.get("strict")
+    return Tool(
+        name=name,
+        description=str(told.get("description") or ""),
+        parameters=schema,
+        strict=strict if isinstance(strict, bool) else None,
+    )
 
 
 def _calls(raw: Any, field: str) -> tuple[ToolCall, ...]:

@@ -48,6 +48,9 @@ class OllamaAdapter(Adapter):
     """
 
     api_type = "ollama"
+    optional_fields = frozenset(
+        {"frequency_penalty", "keep_alive", "min_p", "options", "presence_penalty", "seed", "think", "top_k", "top_p"}
+    )
     tokens_per_image = 16_384  # qwen-vl at its largest; most models use a tenth of it
     own_price = FREE
 

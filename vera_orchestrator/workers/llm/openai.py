@@ -45,6 +45,7 @@ class OpenAIAdapter(Adapter):
     """One client for one key and address."""
 
     api_type = "openai"
+    optional_fields = None
     tokens_per_image = 48_169  # gpt-4o-mini at high detail: 2,833 and eight tiles of 5,667
 
     def __init__(self, access: Access) -> None:

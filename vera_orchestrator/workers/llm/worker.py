@@ -18,7 +18,7 @@ from vera_orchestrator.routing import Offer, needed_capabilities
 from vera_orchestrator.workers.llm.asked import Asked
 from vera_orchestrator.workers.llm.base import Adapter
 from vera_orchestrator.workers.llm.cache import cache_key
-from vera_orchestrator.workers.llm.calls import read_payload
+from vera_orchestrator.workers.llm.calls import read_payload, with_optional
 from vera_orchestrator.workers.llm.connected import ConnectedWorker
 from vera_orchestrator.workers.llm.failures import malformed, spent_of
 from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer
@@ -166,7 +166,7 @@ class LLMWorker(ConnectedWorker):
             error.elsewhere = True
             raise
         asked = Asked.of(
-            payload,
+            with_optional(payload, adapter.optional_fields),
             model,
             output_tokens=self.options.output_tokens,
             cap=self.caps_output or self._has_limits,
