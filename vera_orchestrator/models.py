@@ -16,6 +16,7 @@ from uuid import UUID
 
 from vera_orchestrator.enums import ChunkKind, RoutingStrategy, TaskPriority, TaskStatus, TaskType, WorkerCapability
 from vera_orchestrator.errors import InvalidValue
+from vera_orchestrator.summary import summary_of
 
 Hook = Callable[..., Any]
 
@@ -182,6 +183,7 @@ class Task:
             "status": str(self.status),
             "status_reason": self.status_reason,
             "payload": self.payload,
+            "summary": summary_of(self.payload),
             "submitted_at": _iso(self.submitted_at),
             "started_at": _iso(self.started_at),
             "completed_at": _iso(self.completed_at),
