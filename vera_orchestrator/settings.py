@@ -148,6 +148,9 @@ class OrchestratorConfig(BaseSettings):
     llm_cache_seconds: float = Field(
         86_400, gt=0, description="Seconds that an answer is kept for tasks that ask for cached ones."
     )
+    openai_wait_seconds: float = Field(
+        30, gt=0, description="Seconds that a request at /v1 waits for a limit before it is refused with 429."
+    )
     routing: RoutingStrategy = Field(
         RoutingStrategy.COST, description="What decides between fitting workers: cost, latency, load or round_robin."
     )

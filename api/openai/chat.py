@@ -18,7 +18,7 @@ from api.openai.asking import chat_task
 from api.openai.bodies import ChatRequest
 from api.openai.errors import OpenAIRoute, of_result, of_stream
 from api.openai.pieces import Pieces, event
-from api.openai.running import cancelled_with, result_of
+from api.openai.running import Attendance, result_of
 from api.responses import Json
 from BackgroundCognition.orchestrator import Task, TaskResult, UnifiedOrchestrator
 from vera_orchestrator.models import StreamChunk
@@ -93,9 +93,10 @@ async def _events(
 ) -> AsyncGenerator[bytes | TaskResult]:
     """Yield the events of an answer; a result in their place is that of a task that failed before its first chunk."""
     has_begun = False
-    async with aclosing(_chunks(orchestrator, task)) as chunks, cancelled_with(request, orchestrator, task):
+    attending = Attendance(request, orchestrator, task).begun()
+    async with aclosing(_chunks(orchestrator, task)) as chunks, attending as attendance:
         async for chunk in chunks:
-            result = chunk.result
+            result = chunk.result and attendance.checked(chunk.result)
             if result is not None and not result.success:
                 yield event(of_stream(result)) if has_begun else result
                 return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +22,10 @@ TYPES: Mapping[int, str] = {401: "authentication_error", 403: "permission_error"
 CODES: Mapping[str, str] = {
     "context-too-long": "context_length_exceeded",
     "key-needed": "invalid_api_key",
+    "key-not-valid": "invalid_api_key",
+    "limit-reached": "rate_limit_exceeded",
     "queue-full": "rate_limit_exceeded",
+    "rate-exceeded": "rate_limit_exceeded",
 }
 STATUSES: Mapping[int, int] = {422: 400, 500: 502}
 """OpenAI answers 400 to all that does not fit; what failed at a provider is the gateway's 502."""
@@ -116,11 +118,6 @@ def content(status: int, name: str, message: str, field: str | None) -> dict[str
     usual = "server_error" if status >= 500 else INVALID
     code = "model_not_found" if name == "not-found" and param == "model" else CODES.get(name, name.replace("-", "_"))
     return {"error": {"message": message, "type": TYPES.get(status, usual), "param": param, "code": code}}
-
-
-def retry_header(seconds: float | None) -> dict[str, str]:
-    """Return the header that says when to come again."""
-    return {} if seconds is None else {"retry-after": str(max(1, math.ceil(seconds)))}
 
 
 def name_of(kind: type[VeraError]) -> str:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.api.openai.stage import Stage, served
 from tests.llm.conftest import _no_proxies, tell  # pyright: ignore[reportPrivateUsage]
-from tests.llm.stage import maker, registered
+from tests.llm.stage import Make, maker, registered
 from vera_orchestrator.simulator.running import Running, serving
 
 __all__ = ["_no_proxies"]
@@ -36,3 +37,10 @@ def provider(simulated: Running) -> Running:
     simulated.simulator.forget()
     tell(simulated.simulator)
     return simulated
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    """Makes started orchestrators."""
+    async with maker(tmp_path / "state") as start:
+        yield start
