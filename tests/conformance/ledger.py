@@ -16,6 +16,7 @@ from tests.conformance.ledger_histories import HistoriesSuite
 from tests.conformance.ledger_reading import AnswerSuite, ClosedLedgerSuite, LedgerPruneSuite, TotalSuite
 from tests.conformance.ledger_rows import Clock, MakeStore, Shop
 from tests.conformance.ledger_settling import SettleSuite
+from tests.conformance.ledger_spending import SpendingSuite, StandingSuite
 
 
 class LedgerSuite(
@@ -24,6 +25,8 @@ class LedgerSuite(
     BookingSuite,
     SettleSuite,
     TotalSuite,
+    SpendingSuite,
+    StandingSuite,
     AnswerSuite,
     LedgerPruneSuite,
     ClosedLedgerSuite,

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vera_orchestrator.journal.spending import Spending, SpendingQuery, Standing
 from vera_orchestrator.metering import Spent
 from vera_orchestrator.quota import Fits, Limits, Never, Rate, WaitUntil
 from vera_orchestrator.reservation import Amounts, ReservationState
@@ -104,6 +105,14 @@ class Ledger(ABC):
     @abstractmethod
     async def kept(self, task: int) -> list[Kept]:
         """Return the attempts of a task, in order of their time."""
+
+    @abstractmethod
+    async def spending(self, query: SpendingQuery) -> list[Spending]:
+        """Return what was used, told apart as the query says: by period, the most expensive first."""
+
+    @abstractmethod
+    async def standing(self, asked: Sequence[tuple[str, Limits]]) -> list[Standing]:
+        """Return how much is used now of each limit that is set for a scope, in the order asked for."""
 
     @abstractmethod
     async def answer(self, key: str, *, since: float) -> str | None:

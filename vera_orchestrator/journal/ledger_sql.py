@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Self, TypeVar, cast
@@ -10,13 +10,15 @@ from typing import Self, TypeVar, cast
 from sqlalchemy import ColumnElement, Connection, Dialect
 
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal import ledger_reading, storable
+from vera_orchestrator.journal import ledger_reading, ledger_spending, storable
+from vera_orchestrator.journal.booking_book import SumStatements
 from vera_orchestrator.journal.booking_kinds import Asked, Report, Reserve, Settle
 from vera_orchestrator.journal.ledger import Booking, Kept, Ledger, Total
 from vera_orchestrator.journal.reader import Reader
+from vera_orchestrator.journal.spending import Spending, SpendingQuery, Standing
 from vera_orchestrator.journal.writer import Call, Calls, Writer, failed
 from vera_orchestrator.metering import Spent
-from vera_orchestrator.quota import Fits, Never, WaitUntil
+from vera_orchestrator.quota import Fits, Limits, Never, WaitUntil
 
 T = TypeVar("T")
 
@@ -31,12 +33,21 @@ class LedgerParts:
     settle: Settle
     calls: Calls
     now: Callable[[], ColumnElement[float]]
+    sums: SumStatements
 
     @classmethod
     def on(cls, dialect: Dialect, reader: Reader, writer: Writer, now: Callable[[], ColumnElement[float]]) -> Self:
         """Return the parts for a dialect; `now` gives the store's time in seconds, as an expression."""
         reserve, settle = Reserve(dialect, now), Settle(dialect)
-        return cls(reader=reader, writer=writer, reserve=reserve, settle=settle, calls=Calls(), now=now)
+        return cls(
+            reader=reader,
+            writer=writer,
+            reserve=reserve,
+            settle=settle,
+            calls=Calls(),
+            now=now,
+            sums=SumStatements(dialect),
+        )
 
 
 class SQLLedger(Ledger):
@@ -75,6 +86,17 @@ class SQLLedger(Ledger):
     async def kept(self, task: int) -> list[Kept]:
         """See the port."""
         return await self._read(partial(ledger_reading.kept, task=task))
+
+    async def spending(self, query: SpendingQuery) -> list[Spending]:
+        """See the port."""
+        return await self._read(partial(ledger_spending.spending, query=query))
+
+    async def standing(self, asked: Sequence[tuple[str, Limits]]) -> list[Standing]:
+        """See the port."""
+        parts = self._parts()
+        return await self._read(
+            partial(ledger_spending.standing, statements=parts.sums, now=parts.now(), asked=list(asked))
+        )
 
     async def answer(self, key: str, *, since: float) -> str | None:
         """See the port."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from vera_orchestrator.journal import ledger_rows, storable
+from vera_orchestrator.journal import accounts, ledger_rows, storable
 from vera_orchestrator.journal.booking import (
     COARSE,
     FINE,
@@ -22,8 +22,9 @@ from vera_orchestrator.journal.ledger import Booking, Kept, Ledger, Total
 from vera_orchestrator.journal.ledger_reading import FINE_KEPT
 from vera_orchestrator.journal.ledger_rows import Entry
 from vera_orchestrator.journal.memory_done import done
+from vera_orchestrator.journal.spending import Spending, SpendingQuery, Standing
 from vera_orchestrator.metering import Spent
-from vera_orchestrator.quota import Fits, Level, Never, WaitUntil
+from vera_orchestrator.quota import Fits, Level, Limits, Never, WaitUntil
 from vera_orchestrator.reservation import Amounts, ReservationState, Use
 from vera_orchestrator.windows import SECOND
 
@@ -165,6 +166,24 @@ class MemoryLedger(Ledger):
         self._check_open()
         mine = [entry for entry in self._entries.values() if entry.task == task]
         return sorted(mine, key=lambda entry: (entry.at, entry.key))
+
+    async def spending(self, query: SpendingQuery) -> list[Spending]:
+        """See the port."""
+        self._check_open()
+        return accounts.merged(
+            (
+                (accounts.spending_of(entry, place, query), entry.tags)
+                for place, (since, until) in enumerate(query.periods)
+                for entry in self._entries.values()
+                if since <= entry.at < until and query.caller in (None, entry.caller)
+            ),
+            query,
+        )
+
+    async def standing(self, asked: Sequence[tuple[str, Limits]]) -> list[Standing]:
+        """See the port."""
+        self._check_open()
+        return accounts.standings(self._book, self._now(), asked)
 
     async def answer(self, key: str, *, since: float) -> str | None:
         """See the port."""

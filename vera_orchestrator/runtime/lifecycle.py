@@ -11,6 +11,7 @@ from typing import Self
 
 from vera_orchestrator.errors import JournalUnavailable, OrchestratorStopped
 from vera_orchestrator.keys import Keys
+from vera_orchestrator.runtime.accounts import Accounts
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.draining import drain
 from vera_orchestrator.runtime.parts import Outside, Parts, assemble
@@ -34,6 +35,7 @@ class Lifecycle:
         self.router = given.router
         self.engine = given.engine
         self.events = given.events
+        self.accounts = Accounts(given.journal, given.registry, given.config)
         self.is_running = False
         self.is_draining = False
         self._is_started = False  # and not stopped since; not running yet if it is to become an owner anew

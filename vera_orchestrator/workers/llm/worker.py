@@ -118,7 +118,7 @@ class LLMWorker(ConnectedWorker):
             provider=self.api_type,
             model=asked.call.model,
             amounts=asked.amounts(self._costs, adapter.tokens_per_image),
-            limits={self.scope: self._limits()},
+            limits={self.scope: self.limits()},
             rates={} if self._rate is None else {self.scope: self._rate},
         )
 
@@ -253,7 +253,8 @@ class LLMWorker(ConnectedWorker):
         cost = self._costs.expected(model, *expected_tokens(task.payload))
         return Offer(model=model, position=position, expected_cost=cost, certain=certain)
 
-    def _limits(self) -> Limits:
+    def limits(self) -> Limits:
+        """Return the limits of its credential, those that hold for nobody else."""
         zone = self.options.time_zone
         return Limits(zone=zone) if self.quota is None else Limits.of_quota(self.quota, zone)
 
