@@ -1,11 +1,9 @@
-"""The status over a WebSocket."""
+"""The status over a WebSocket, and events for whoever subscribes to them."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import suppress
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -14,22 +12,26 @@ from api.access import spoken
 from api.errors import problem_of
 from api.guard import enter
 from api.hosting import hosting_of
+from api.live.hub import Show, hub_of
+from api.live.readers import Reader
+from api.live.wishes import wish_of
 from api.responses import to_json
 from vera_orchestrator.callers import Scope
 from vera_orchestrator.errors import VeraError
 
-# what happens within this time is told at once; looking costs less than being told of every step of every task
-LOOK_SECONDS = 0.2
-REPEAT_SECONDS = 1.5
+PATIENCE_SECONDS = 10.0
+"""How long one message may take to send; whoever takes longer has stopped reading, and is dropped."""
+PARTING_SECONDS = 1.0
+TRY_AGAIN_LATER = 1013
 
-Status = dict[str, Any]
 router = APIRouter()
 
 
 @router.websocket("/ws/status")
 async def status_socket(websocket: WebSocket) -> None:
-    """Send the status at once, then when it changes, and at least every 2 s."""
-    if await enter(websocket, Scope.READ) is None:
+    """Send the status at once, then when it changes, and at least every 2 s; events to clients that subscribe."""
+    caller = await enter(websocket, Scope.READ)
+    if caller is None:
         return
     try:
         orchestrator = await hosting_of(websocket.app).ready()
@@ -37,45 +39,46 @@ async def status_socket(websocket: WebSocket) -> None:
         await websocket.send_denial_response(problem_of(error))
         return
     await websocket.accept(spoken(websocket))
-    async with asyncio.TaskGroup() as group:
-        sending = group.create_task(_send(websocket, orchestrator.get_status))
-        await _closed(websocket)
-        sending.cancel()
-
-
-async def _send(websocket: WebSocket, read: Callable[[], Status]) -> None:
+    hub = hub_of(websocket.app, orchestrator)
+    reader = Reader(caller=caller)
+    show = hub.join(reader)
     try:
-        async for status in updates(read):
-            await websocket.send_text(to_json(status).decode())
-    except WebSocketDisconnect:
-        return  # the reader of this socket sees it too, and ends it
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(_send(websocket, show, reader))
+            await _heed(websocket, show, reader)
+            sending.cancel()
+    except* TimeoutError:
+        hub.leave(reader)
+        await _drop(websocket)
+    finally:
+        hub.leave(reader)
 
 
-async def _closed(websocket: WebSocket) -> None:
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
-
-
-async def updates(read: Callable[[], Status]) -> AsyncIterator[Status]:
-    """Yield the status now, and again when it has changed or `REPEAT_SECONDS` have passed.
-
-    A slow consumer misses what lies between and gets the newest.
-    """
+async def _send(websocket: WebSocket, show: Show, reader: Reader) -> None:
+    """Send a reader what there is for it; raises TimeoutError if it does not read."""
     while True:
-        told, told_at = read(), time.monotonic()
-        yield told
-        status = told
-        while not is_news(told, status, time.monotonic() - told_at):
-            await asyncio.sleep(LOOK_SECONDS)
-            status = read()
+        await reader.woken.wait()
+        reader.woken.clear()
+        while (text := show.next(reader)) is not None:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await websocket.send_text(text)
+            except (WebSocketDisconnect, RuntimeError):
+                return  # it has gone, which the reader of this socket sees too, and ends it
 
 
-def is_news(told: Status, status: Status, seconds: float) -> bool:
-    """Return whether a status says something new, or the last one was told long enough ago."""
-    return seconds >= REPEAT_SECONDS or _lasting(status) != _lasting(told)
+async def _heed(websocket: WebSocket, show: Show, reader: Reader) -> None:
+    """Do what the client asks for, until it goes."""
+    while (message := await websocket.receive())["type"] != "websocket.disconnect":
+        try:
+            await show.wish(reader, wish_of(message.get("text")))
+        except VeraError as error:
+            told = {"event": "error", "detail": error.message, "field": error.field, "remedy": error.remedy}
+            await reader.reply(to_json(told).decode())
 
 
-def _lasting(status: Status) -> Status:
-    """Return a status without the times that never stand still."""
-    workers = {name: value for name, value in status["workers"].items() if name != "timestamp"}
-    return {**status, "uptime_seconds": None, "workers": workers}
+async def _drop(websocket: WebSocket) -> None:
+    """Close a socket whose client has stopped reading, and may not even take that."""
+    with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        async with asyncio.timeout(PARTING_SECONDS):
+            await websocket.close(TRY_AGAIN_LATER, "messages were not read")

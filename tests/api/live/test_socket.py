@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from api import PREFIX, create_app
-from api.live.socket import REPEAT_SECONDS, is_news
-from BackgroundCognition.orchestrator import Task, UnifiedOrchestrator
+from api.live.statuses import REPEAT_SECONDS, is_news
+from BackgroundCognition.orchestrator import Task
+from tests.api.live.support import listening, status_where
 from tests.api.support import EchoWorker, echoing
-
-
-@asynccontextmanager
-async def listening(orchestrator: UnifiedOrchestrator) -> AsyncGenerator[str]:
-    """Serve an orchestrator on loopback while the block lasts; give the address of its WebSocket."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(orchestrator), log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        yield f"ws://127.0.0.1:{listener.getsockname()[1]}{PREFIX}/ws/status"
-        server.should_exit = True
-        await serving
-
-
-async def status_where(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Return the next status that `wanted` is true of."""
-    async with asyncio.timeout(20):
-        while True:
-            status: dict[str, Any] = json.loads(await socket.recv())
-            if wanted(status):
-                return status
 
 
 async def test_the_status_comes_at_once_then_with_each_change_and_again_without_one(tmp_path: Path) -> None:
@@ -85,8 +60,11 @@ async def test_where_everybody_needs_the_key_a_socket_does_too(tmp_path: Path) -
             assert json.loads(await socket.recv())["is_running"]
 
 
-def status(*, uptime: float = 1, timestamp: str = "now", submitted: int = 0, workers: int = 1) -> dict[str, Any]:
+def status(
+    *, uptime: float = 1, timestamp: str = "now", submitted: int = 0, workers: int = 1, waiting: int = 0
+) -> dict[str, Any]:
     return {
+        "queues": {"high": {"waiting": waiting, "oldest_wait_seconds": uptime}},
         "uptime_seconds": uptime,
         "metrics": {"tasks_submitted": submitted},
         "workers": {"total_workers": workers, "timestamp": timestamp},
@@ -97,7 +75,7 @@ def test_the_passing_of_time_alone_is_no_news() -> None:
     assert not is_news(status(), status(uptime=2, timestamp="later"), 0.1)
 
 
-@pytest.mark.parametrize("change", [{"submitted": 1}, {"workers": 2}])
+@pytest.mark.parametrize("change", [{"submitted": 1}, {"workers": 2}, {"waiting": 1}])
 def test_a_change_is_news_at_once(change: dict[str, Any]) -> None:
     assert is_news(status(), status(**change), 0.0)
 
