@@ -1,7 +1,7 @@
 """The specified import surface."""
 
-from BackgroundCognition.orchestrator.origin import check_origin
 from vera_orchestrator.engine.foreign_logging import import_prefect
+from vera_orchestrator.origin import check_origin
 
 check_origin()
 import_prefect()

@@ -9,6 +9,6 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status, see `api.command.exits.Exit`."""
-    from api.command.root import run
+    from api.command.root import run_command
 
-    return run(arguments)
+    return run_command(arguments)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
+
+from api.command.options import Output
 
 
 def console() -> Console:
@@ -27,3 +30,17 @@ def print_json_line(content: Any) -> None:
     """Write JSON on one line, of which there may be many."""
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
+
+
+def error_console() -> Console:
+    """Return the terminal for what is not the answer."""
+    return Console(highlight=False, stderr=True)
+
+
+def tell(output: Output, content: Any, lines: Iterable[str]) -> None:
+    """Write JSON where it was asked for, else lines for a person."""
+    if output.json:
+        print_json(content)
+        return
+    for line in lines:
+        console().print(line, soft_wrap=True, markup=False)

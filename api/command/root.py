@@ -13,7 +13,7 @@ from api.command.output import print_json_line
 from vera_orchestrator.errors import InvalidValue, VeraError
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["simulate"]:  # it has its own flags, one per setting
@@ -40,9 +40,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def application() -> App:
     """Return the command with all its subcommands; what they need is loaded when they run."""
+    from api.command.batches import batch, run
+    from api.command.doctor import doctor
     from api.command.down import down
+    from api.command.history import history
+    from api.command.spend import spend
     from api.command.status import status
+    from api.command.submit import submit
+    from api.command.tasks import cancel, logs, retry, show
     from api.command.up import up
+    from api.command.workers import workers
 
     app = App(
         name="vera",
@@ -52,8 +59,10 @@ def application() -> App:
         default_parameter=Parameter(negative="", show_default=False),
         help_format="plaintext",
     )
-    for command in (up, down, status):
+    for command in (up, down, status, doctor, submit, run, logs, show, history, cancel, retry, spend):
         app.command(command)
+    for group in (batch, workers):
+        app.command(group)
     app.command(_simulate, name="simulate")
     app.register_install_completion_command()  # pyright: ignore[reportUnknownMemberType]
     return app

@@ -14,7 +14,7 @@ GENERAL_NAMES = ("api", "blocks", "flows", "tasks")
 
 def check_origin() -> None:
     """Raise ImportError, naming both paths, if a general name leads outside this distribution."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     for name in GENERAL_NAMES:
         spec = importlib.util.find_spec(name)
         found = spec.origin if spec is not None else None
