@@ -1,10 +1,12 @@
-"""Bodies of requests and answers. Fields that a request has beyond these are left aside."""
+"""Bodies of requests and answers. A request with another field is refused."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
+from fastapi import Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 
 def utf8(text: str) -> str:
@@ -25,10 +27,18 @@ PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 Priority = Annotated[Text | int, Field(description="critical, high, normal, low, background, or 0 to 4.")]
 
+Cursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before.")]
+
 WAIT_SECONDS = 60
 
 
-class TaskRequest(BaseModel):
+class Strict(BaseModel):
+    """A request; a field that it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TaskRequest(Strict):
     """A task to run."""
 
     type: Text
@@ -39,9 +49,18 @@ class TaskRequest(BaseModel):
     id: Name | None = None
     tags: list[Text] | None = None
     depends_on: list[Text] | None = None
-    idempotency_key: Name | None = None
+    depends_on_any: list[Text] | None = None
+    scheduled_at: datetime | None = None
+    expires_at: datetime | None = None
+    max_wait_seconds: Seconds | None = None
     timeout_seconds: Seconds | None = None
+    retry_delay_seconds: float = Field(default=1.0, ge=0, le=86_400)
+    can_parallelize: bool = True
+    idempotency_key: Name | None = None
+    fairness_key: Name | None = None
+    concurrency_key: Name | None = None
     budget: Name | None = None
+    store: bool = True
     requirements: dict[Text, Any] | None = None
 
 
@@ -51,7 +70,7 @@ class ExecuteRequest(TaskRequest):
     wait_seconds: WaitSeconds = WAIT_SECONDS
 
 
-class LLMRequest(BaseModel):
+class LLMRequest(Strict):
     """A prompt for a language model."""
 
     prompt: Text
@@ -66,7 +85,7 @@ class LLMRequest(BaseModel):
     wait_seconds: WaitSeconds = WAIT_SECONDS
 
 
-class ToolRequest(BaseModel):
+class ToolRequest(Strict):
     """A call of a registered tool."""
 
     tool_name: Text
@@ -75,7 +94,7 @@ class ToolRequest(BaseModel):
     wait_seconds: WaitSeconds = WAIT_SECONDS
 
 
-class LLMApiRegistration(BaseModel):
+class LLMApiRegistration(Strict):
     """A cloud LLM API; money in USD. What is None has no limit."""
 
     api_type: Text
@@ -89,7 +108,7 @@ class LLMApiRegistration(BaseModel):
     default_model: Text | None = None
 
 
-class RemoteRegistration(BaseModel):
+class RemoteRegistration(Strict):
     """A remote compute node."""
 
     remote_url: Text
@@ -183,3 +202,19 @@ class ProblemBody(BaseModel):
     detail: str
     field: str | None
     remedy: str | None
+
+
+MISSING: dict[int | str, dict[str, Any]] = {
+    404: {"model": ProblemBody, "description": "There is none with this id, or it is somebody else's."}
+}
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": ProblemBody, "description": "It does not fit what is there already."}
+}
+
+
+class WorkerChanged(BaseModel):
+    """A worker that was drained, resumed or removed, and its status since."""
+
+    worker_id: str
+    status: str
+    message: str

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.endpoints import keys, spending, status, tasks, workers
+from api.endpoints import batches, catalog, keys, spending, status, task, tasks, workers
 from api.hosting import hosting_of
 from api.live.socket import router as live_router
 from api.models import ProblemBody
@@ -32,7 +32,17 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
     hosting = hosting_of(app)
     if orchestrator is not None:
         hosting.use(orchestrator)
-    for router in (status.router, tasks.router, workers.router, keys.router, spending.router):
+    for router in (
+        status.router,
+        tasks.router,
+        batches.router,
+        catalog.router,
+        workers.router,
+        keys.router,
+        spending.router,
+    ):
         app.include_router(router, prefix=prefix, responses=ERRORS)
     app.include_router(live_router, prefix=prefix)
+    # last, for an id may hold a slash
+    app.include_router(task.router, prefix=prefix, responses=ERRORS)
     hosting.follow_lifespan(app)

@@ -9,6 +9,7 @@ VeraError
 │   └── UnknownDependency
 ├── DuplicateTaskId         an unfinished task has the id already
 ├── IdempotencyConflict     the key was used with another body
+├── WrongStatus             what was asked for does not fit how the task stands
 ├── NotFound                no such task, batch, worker or tool
 ├── QueueFull               more waiting tasks than the settings allow
 ├── NotAllowed              an address, path or action that the settings forbid
@@ -111,6 +112,12 @@ class DuplicateTaskId(VeraError):
 
 class IdempotencyConflict(VeraError):
     """An idempotency key that came before, with another body."""
+
+    http_status = 409
+
+
+class WrongStatus(VeraError):
+    """Something that cannot be done to a task that stands as it does."""
 
     http_status = 409
 

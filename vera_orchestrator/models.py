@@ -122,7 +122,8 @@ class Task:
     ended. `timeout_seconds` bounds one attempt (None: the configuration's); `max_wait_seconds` and `expires_at` bound
     the waiting. `budget` names one of the settings' `llm_budgets`. `fairness_key` says whose turn a task takes; of the
     tasks with one `concurrency_key` only one runs at a time. A task with `store=False` leaves neither payload nor
-    result in the journal once it has ended. `caller` is the id of the API key that it came with, None without one.
+    result in the journal once it has ended. `caller` is the id of the API key that it came with, None without one,
+    and `worker_id` the worker of its last attempt.
     """
 
     id: str = field(default_factory=new_id)
@@ -156,6 +157,7 @@ class Task:
     budget: str | None = None
     store: bool = True
     caller: str | None = None
+    worker_id: str | None = None
     batch_id: str | None = None
     status_reason: str | None = None
 
@@ -192,7 +194,9 @@ class Task:
             "metadata": self.metadata,
             "batch_id": self.batch_id,
             "caller": self.caller,
+            "worker_id": self.worker_id,
             "depends_on": self.depends_on,
+            "depends_on_any": self.depends_on_any,
             "result": self.result.to_dict() if self.result else None,
         }
 
@@ -209,6 +213,7 @@ class ParallelBatch:
     tasks: list[Task] = field(default_factory=list[Task])
     execute_parallel: bool = True
     fail_fast: bool = False
+    name: str | None = None
     status: TaskStatus = TaskStatus.PENDING
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
@@ -218,6 +223,7 @@ class ParallelBatch:
         """Return the wire form."""
         return {
             "batch_id": self.id,
+            "name": self.name,
             "status": str(self.status),
             "execute_parallel": self.execute_parallel,
             "fail_fast": self.fail_fast,

@@ -24,6 +24,7 @@ _SETTABLE = frozenset(
         "retry_count",
         "batch_id",
         "caller",
+        "worker_id",
         "on_complete",
         "on_error",
         "on_progress",

@@ -24,7 +24,7 @@ from api.models import (
 )
 from api.responses import Json
 from BackgroundCognition.orchestrator import Task, TaskResult, TaskType, UnifiedOrchestrator
-from vera_orchestrator.callers import Caller
+from vera_orchestrator.callers import Caller, Scope
 from vera_orchestrator.models import task_priority
 from vera_orchestrator.task_json import task_from_json
 
@@ -79,13 +79,14 @@ async def tool_call(caller: Submitter, body: ToolRequest, orchestrator: RunningO
 
 @router.get("/tasks/history", response_model=History)
 async def history(
-    _: Reader,
+    caller: Reader,
     orchestrator: RunningOrchestrator,
     limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 100,
     status: Annotated[str | None, Query(description="Only tasks with this status.")] = None,
 ) -> Json:
     """List tasks, newest first."""
-    tasks = await asyncio.to_thread(orchestrator.get_task_history, limit, status)
+    only = None if caller.may(Scope.MANAGE) else caller.id
+    tasks = await asyncio.to_thread(orchestrator.get_task_history, limit, status, caller=only)
     return Json({"tasks": tasks, "count": len(tasks)})
 
 

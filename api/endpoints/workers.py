@@ -8,9 +8,17 @@ from pydantic import SecretStr
 from api.callers import Manager, Reader
 from api.endpoints.common import AnyOrchestrator, RunningOrchestrator
 from api.guard import GuardedRoute
-from api.models import LLMApiRegistration, ProblemBody, Registered, RemoteRegistration, Workers
+from api.models import (
+    MISSING,
+    LLMApiRegistration,
+    ProblemBody,
+    Registered,
+    RemoteRegistration,
+    WorkerChanged,
+    Workers,
+)
 from api.responses import Json
-from BackgroundCognition.orchestrator import APIQuota, BaseWorker, RemoteWorker, WorkerRegistry
+from BackgroundCognition.orchestrator import APIQuota, BaseWorker, LLMAPIWorker, RemoteWorker, WorkerRegistry
 from vera_orchestrator.errors import InvalidValue, NodeUnreachable
 
 router = APIRouter(route_class=GuardedRoute, tags=["workers"])
@@ -44,6 +52,35 @@ async def register_remote(_: Manager, body: RemoteRegistration, orchestrator: Ru
     worker = RemoteWorker(body.remote_url, worker_id=body.worker_id, auth_token=token)
     await admit_node(orchestrator.worker_registry, worker)
     return registered(worker)
+
+
+@router.post(
+    "/workers/{worker_id:path}/drain", response_model=WorkerChanged, responses=MISSING, summary="Drain a worker"
+)
+async def drain(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) -> Json:
+    """Send a worker nothing new; what it runs goes on."""
+    worker = orchestrator.worker_registry.drain(worker_id)
+    return changed(worker, f"It ends {worker.running} running tasks and gets no new ones until it is resumed.")
+
+
+@router.post(
+    "/workers/{worker_id:path}/resume", response_model=WorkerChanged, responses=MISSING, summary="Resume a worker"
+)
+async def resume(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) -> Json:
+    """Send a drained worker tasks again."""
+    worker = await orchestrator.worker_registry.resume(worker_id)
+    return changed(worker, f"The worker is {worker.status}{reason_of(worker)}.")
+
+
+@router.delete("/workers/{worker_id:path}", response_model=WorkerChanged, responses=MISSING, summary="Remove a worker")
+async def remove(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) -> Json:
+    """Remove a worker; its running tasks end or are retried. One that the settings name is back at the next start."""
+    worker = orchestrator.worker_registry.require(worker_id)
+    if isinstance(worker, LLMAPIWorker):
+        await orchestrator.unregister_llm_api(worker_id)
+    else:
+        await orchestrator.worker_registry.unregister(worker_id)
+    return Json({"worker_id": worker_id, "status": "removed", "message": "The worker is removed."})
 
 
 async def admit_node(registry: WorkerRegistry, worker: RemoteWorker) -> None:
@@ -86,6 +123,15 @@ def quota_of(body: LLMApiRegistration) -> APIQuota | None:
 
 def registered(worker: BaseWorker) -> Json:
     """Answer that a worker was added, with how it stands."""
-    reason = f" ({worker.status_reason})" if worker.status_reason else ""
-    message = f"The worker is {worker.status}{reason}."
+    message = f"The worker is {worker.status}{reason_of(worker)}."
     return Json({"worker_id": worker.worker_id, "status": "registered", "message": message})
+
+
+def changed(worker: BaseWorker, message: str) -> Json:
+    """Answer that a worker stands differently now."""
+    return Json({"worker_id": worker.worker_id, "status": str(worker.status), "message": message})
+
+
+def reason_of(worker: BaseWorker) -> str:
+    """Return why a worker stands as it does, in brackets, if it says so."""
+    return f" ({worker.status_reason})" if worker.status_reason else ""

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from BackgroundCognition.orchestrator import LLMAPIWorker, UnifiedOrchestrator
-from tests.api.support import problem
+from tests.api.support import EchoWorker, problem
 from tests.http.server import Server, free_port, serving
 
 TOKEN = "node-token"
@@ -148,3 +148,43 @@ async def test_a_node_cannot_take_the_place_of_a_worker_of_another_kind(
 async def test_what_is_no_address_of_a_node_is_refused(client: httpx.AsyncClient) -> None:
     answer = problem(await client.post("/workers/remote/register", json={"remote_url": "ftp://127.0.0.1"}), 400)
     assert answer["field"] == "remote_url"
+
+
+async def test_a_drained_worker_ends_what_runs_and_gets_nothing_new_until_it_is_resumed(
+    client: httpx.AsyncClient, orchestrator: UnifiedOrchestrator, echo: EchoWorker
+) -> None:
+    running = (await client.post("/tasks/submit", json={"type": "custom", "payload": {"wait": True}})).json()["task_id"]
+    await client.get("/workers/list")
+
+    drained = (await client.post("/workers/echo/drain")).json()
+    waiting = (await client.post("/tasks/submit", json={"type": "custom"})).json()["task_id"]
+    echo.gate.set()
+    assert (await orchestrator.wait_for(running, 5)).success
+
+    assert (drained["worker_id"], drained["status"]) == ("echo", "maintenance")
+    task = (await client.get(f"/tasks/{waiting}")).json()
+    assert task["status"] != "completed"
+    assert "maintenance" in task["status_reason"]
+    await orchestrator.worker_registry.start_worker(echo)  # as a health check may
+    assert (await client.post("/workers/echo/drain")).json()["status"] == "maintenance"
+    assert (await client.post("/workers/echo/resume")).json()["status"] == "idle"
+    assert (await orchestrator.wait_for(waiting, 5)).success
+
+
+async def test_a_removed_worker_is_gone(client: httpx.AsyncClient) -> None:
+    removed = await client.delete("/workers/echo")
+    assert (removed.status_code, removed.json()["status"]) == (200, "removed")
+    assert "echo" not in [worker["id"] for worker in (await client.get("/workers/list")).json()["workers"]]
+    for response in (
+        await client.delete("/workers/echo"),
+        await client.post("/workers/echo/drain"),
+        await client.post("/workers/echo/resume"),
+    ):
+        assert problem(response, 404)["field"] == "worker_id"
+
+
+async def test_a_removed_provider_is_gone(client: httpx.AsyncClient) -> None:
+    body = {"api_type": "openai", "api_key": "sk-x", "base_url": f"http://127.0.0.1:{free_port()}/v1"}
+    worker_id = (await client.post("/workers/llm-api/register", json=body)).json()["worker_id"]
+    assert (await client.delete(f"/workers/{worker_id}")).json()["status"] == "removed"
+    problem(await client.delete(f"/workers/{worker_id}"), 404)

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.journal_rows import LARGE, add_ended, batch, ending, failure, task
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal.base import Counts, HistoryQuery, Journal
+from vera_orchestrator.journal.base import BatchQuery, Counts, HistoryQuery, Journal
 
 
 class BatchSuite:
@@ -77,6 +77,28 @@ class BatchSuite:
 
         assert [(entry.position, entry.key) for entry in found] == [(7, 3), (8, 4), (9, 1)]
         assert [entry.result for entry in found] == [None, None, None]
+
+    async def test_batches_are_listed_newest_first_with_counts(self, journal: Journal) -> None:
+        await journal.add([task(1, batch=5), task(2, batch=5, position=1), task(3, batch=5, position=2)], batch(5))
+        await journal.add([task(4, batch=6, caller="k")], batch(6))
+        await journal.add([], batch(7))
+        await journal.ended(ending(1))
+        await journal.ended(failure(2))
+
+        first, second, third = await journal.batches(BatchQuery())
+
+        assert [first.row, second.row, third.row] == [batch(7), batch(6), batch(5)]
+        assert [dict(first.by_status), dict(second.by_status)] == [{}, {TaskStatus.QUEUED: 1}]
+        assert third.by_status == {TaskStatus.QUEUED: 1, TaskStatus.COMPLETED: 1, TaskStatus.FAILED: 1}
+
+    async def test_batches_are_listed_in_pages_and_by_caller(self, journal: Journal) -> None:
+        for key in (5, 6, 7):
+            await journal.add([task(key * 10, batch=key, caller="k" if key != 6 else None)], batch(key))
+
+        assert [one.row.key for one in await journal.batches(BatchQuery(limit=2))] == [7, 6]
+        assert [one.row.key for one in await journal.batches(BatchQuery(before_key=6))] == [5]
+        assert [one.row.key for one in await journal.batches(BatchQuery(caller="k"))] == [7, 5]
+        assert not await journal.batches(BatchQuery(caller="other"))
 
 
 class HistorySuite:

@@ -122,6 +122,24 @@ class HistoryQuery:
     type: str | None = None
     before_key: int | None = None
     exhausted: bool | None = None
+    caller: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchQuery:
+    """Which batches to list: newest first, before `before_key`, those with a task of `caller` where that is given."""
+
+    limit: int = 100
+    before_key: int | None = None
+    caller: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchCounts:
+    """One batch, and how many of its tasks have each status."""
+
+    row: BatchRow
+    by_status: Mapping[TaskStatus, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -303,6 +321,10 @@ class Journal(ABC):
     @abstractmethod
     async def batch_tasks(self, key: int) -> Sequence[TaskRow]:
         """Return the newest row of each position of a batch, in order, without results."""
+
+    @abstractmethod
+    async def batches(self, query: BatchQuery) -> Sequence[BatchCounts]:
+        """Return batches newest first, each with the number of its tasks by status."""
 
     @abstractmethod
     async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:

@@ -14,6 +14,8 @@ from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.access import Access
 from vera_orchestrator.journal.base import (
     Added,
+    BatchCounts,
+    BatchQuery,
     BatchRow,
     Counts,
     Ending,
@@ -310,6 +312,20 @@ class MemoryJournal(Journal):
         self._check_open()
         last = {row.position: replace(row, result=None) for row in self._tasks.ordered() if row.batch == key}
         return [last[position] for position in sorted(last)]
+
+    async def batches(self, query: BatchQuery) -> Sequence[BatchCounts]:
+        """See the port."""
+        self._check_open()
+        members: dict[int | None, list[TaskRow]] = {}
+        for row in self._tasks.rows.values():
+            members.setdefault(row.batch, []).append(row)
+        found = (
+            BatchCounts(row=batch, by_status=dict(Counter(row.status for row in members.get(key, ()))))
+            for key, batch in sorted(self._batches.items(), reverse=True)
+            if (query.before_key is None or key < query.before_key)
+            and (query.caller is None or any(row.caller == query.caller for row in members.get(key, ())))
+        )
+        return list(islice(found, max(0, query.limit)))
 
     async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
         """See the port."""

@@ -92,6 +92,7 @@ def matches(row: TaskRow, query: HistoryQuery) -> bool:
         (query.before_key is None or row.key < query.before_key)
         and (query.status is None or row.status == query.status)
         and (query.type is None or row.type == query.type)
+        and (query.caller is None or row.caller == query.caller)
         and (query.exhausted is None or row.exhausted == query.exhausted)
     )
 

@@ -8,7 +8,16 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, select, union_all
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import BatchRow, Counts, HistoryQuery, OwnerRow, TaskRow, WorkerRow
+from vera_orchestrator.journal.base import (
+    BatchCounts,
+    BatchQuery,
+    BatchRow,
+    Counts,
+    HistoryQuery,
+    OwnerRow,
+    TaskRow,
+    WorkerRow,
+)
 from vera_orchestrator.journal.rows import batch_row, owner_row, task_row, worker_row
 from vera_orchestrator.journal.schema import (
     batches,
@@ -90,6 +99,8 @@ def history(connection: Connection, query: HistoryQuery) -> Sequence[TaskRow]:
         )
     if query.type is not None:
         matching = matching.where(tasks.c.type == str(query.type))
+    if query.caller is not None:
+        matching = matching.where(tasks.c.caller == query.caller)
     if query.exhausted is not None:
         matching = matching.where(is_exhausted if query.exhausted else tasks.c.exhausted.is_(False))
     return _task_rows(connection, matching)
@@ -160,6 +171,23 @@ def batch_by_key(connection: Connection, key: int) -> BatchRow | None:
     """Return a batch by its key."""
     found = connection.execute(select(batches).where(batches.c.key == key)).mappings().first()
     return batch_row(found) if found else None
+
+
+def counted_batches(connection: Connection, query: BatchQuery) -> Sequence[BatchCounts]:
+    """Return batches newest first, each with the number of its tasks by status."""
+    matching = select(batches).order_by(batches.c.key.desc()).limit(max(0, query.limit))
+    if query.before_key is not None:
+        matching = matching.where(batches.c.key < query.before_key)
+    if query.caller is not None:
+        own = select(tasks.c.key).where(tasks.c.batch == batches.c.key, tasks.c.caller == query.caller)
+        matching = matching.where(own.exists())
+    found = [batch_row(row) for row in connection.execute(matching).mappings()]
+    counted: dict[int, dict[TaskStatus, int]] = {}
+    for part in chunks([row.key for row in found]):
+        of_part = select(tasks.c.batch, tasks.c.status, func.count().label("number")).where(tasks.c.batch.in_(part))
+        for key, status, number in connection.execute(of_part.group_by(tasks.c.batch, tasks.c.status)):
+            counted.setdefault(key, {})[TaskStatus(status)] = number
+    return [BatchCounts(row=row, by_status=counted.get(row.key, {})) for row in found]
 
 
 def goes_on() -> ColumnElement[bool]:

@@ -20,6 +20,8 @@ from vera_orchestrator.journal.backend import Backend, Listener
 from vera_orchestrator.journal.base import (
     NO_NEWS,
     Added,
+    BatchCounts,
+    BatchQuery,
     BatchRow,
     Counts,
     Ending,
@@ -263,6 +265,10 @@ class SQLJournal(Journal):
     async def batch_tasks(self, key: int) -> Sequence[TaskRow]:
         """See the port."""
         return await self._read(partial(reading.batch_tasks, key=key))
+
+    async def batches(self, query: BatchQuery) -> Sequence[BatchCounts]:
+        """See the port."""
+        return await self._read(partial(reading.counted_batches, query=query))
 
     async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
         """See the port."""

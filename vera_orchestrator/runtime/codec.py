@@ -82,6 +82,7 @@ def decode_task(row: TaskRow) -> tuple[Task, list[Upstream]]:
         retry_count=row.retry_count,
         store=row.store,
         caller=row.caller,
+        worker_id=row.worker_id,
         result=decode_result(row.result),
         **spec,
     )
@@ -99,7 +100,7 @@ def legible_task(row: TaskRow) -> Task:
     except Exception as error:  # whatever is wrong with one row must not hide the others
         logger.debug("row %d of task %s cannot be decoded", row.key, row.id, exc_info=error)
         task = Task(id=row.id, status=row.status, retry_count=row.retry_count, store=row.store, caller=row.caller)
-        task.type = _type_of(row)
+        task.type, task.worker_id = _type_of(row), row.worker_id
         task.submitted_at, task.started_at = to_datetime(row.submitted_at), to_datetime(row.started_at)
         task.completed_at = to_datetime(row.completed_at)
         task.result = _plain_result(row) if row.completed_at is not None else None

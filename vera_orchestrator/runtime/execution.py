@@ -158,6 +158,7 @@ class Executions:
         task = entry.task
         label = Label(type=str(task.type), name=run_name(task), key=entry.key, batch=entry.batch)
         task.status, task.status_reason, task.started_at = TaskStatus.RUNNING, None, utcnow()
+        task.worker_id = seat.worker.worker_id
         self._events.task(TaskEventKind.STARTED, task, seat.worker.worker_id)
         self._follow(entry, seat, self._engine.launch(label, lambda: self._live(entry, seat)))
 

@@ -89,7 +89,7 @@ class Intake:
     def begin(task: Task, submitted_at: float, batch_id: str | None = None) -> None:
         """Give an accepted task the state in which every task begins, whatever it has been through before."""
         task.status, task.result, task.status_reason = TaskStatus.PENDING, None, None
-        task.started_at = task.completed_at = None
+        task.started_at = task.completed_at = task.worker_id = None
         task.retry_count, task.submitted_at, task.batch_id = 0, to_datetime(submitted_at), batch_id
 
     @staticmethod

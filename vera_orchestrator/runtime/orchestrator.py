@@ -19,13 +19,14 @@ from vera_orchestrator.errors import (
     NotFound,
     OrchestratorStopped,
 )
-from vera_orchestrator.journal.base import HistoryQuery
+from vera_orchestrator.journal.base import BatchCounts, BatchQuery, HistoryQuery
 from vera_orchestrator.journal.ledger import Total
 from vera_orchestrator.models import Hook, ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.lifecycle import Lifecycle
 from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.progress import results_of
+from vera_orchestrator.runtime.reading import TaskDetails
 from vera_orchestrator.runtime.status import metrics_of, queues_of, recording_of
 from vera_orchestrator.runtime.submission import BatchOptions
 from vera_orchestrator.secrets import mask
@@ -95,6 +96,11 @@ class Orchestrator(Lifecycle):
         """Return the newest task with this id, as a copy with its secrets masked, or None."""
         await self._given.journal.open()
         return await self._reading.task(self._parts, task_id)
+
+    async def get_task_details(self, task_id: str) -> TaskDetails | None:
+        """Return the same with its attempts, its routing and its record in Prefect, or None."""
+        await self._given.journal.open()
+        return await self._reading.details(self._parts, task_id)
 
     async def wait_for(self, task_id: str, timeout: float | None = None) -> TaskResult:  # noqa: ASYNC109
         """Wait for the result of a task; raises NotFound, or TimeoutError after `timeout` seconds.
@@ -172,7 +178,8 @@ class Orchestrator(Lifecycle):
         for entry in sorted(parts.live, key=lambda entry: entry.key, reverse=True):
             status, reason = parts.dispatcher.explain(entry)
             before = query.before_key is None or entry.key < query.before_key
-            if status is query.status and before and query.type in (None, entry.task.type) and not query.exhausted:
+            asked_for = query.type in (None, entry.task.type) and query.caller in (None, entry.task.caller)
+            if status is query.status and before and asked_for and not query.exhausted:
                 payload = mask(entry.task.payload)
                 found.append(dataclasses.replace(entry.task, payload=payload, status=status, status_reason=reason))
         return found[: max(0, query.limit)]
@@ -280,6 +287,11 @@ class Orchestrator(Lifecycle):
         """Return a batch with its tasks as they stand, or None."""
         await self._given.journal.open()
         return await self._reading.batch(self._parts, batch_id)
+
+    async def list_batches(self, query: BatchQuery | None = None) -> Sequence[BatchCounts]:
+        """Return batches newest first, each with the number of its tasks by status."""
+        await self._given.journal.open()
+        return await self._given.journal.batches(query or BatchQuery())
 
     async def wait_for_batch(self, batch_id: str, timeout: float | None = None) -> list[TaskResult]:  # noqa: ASYNC109
         """Wait until a batch has ended; raises NotFound, or TimeoutError after `timeout` seconds."""

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from vera_orchestrator.journal.base import HistoryQuery, Journal, TaskRow
+from vera_orchestrator.journal.ledger import Kept
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState, batch_status
 from vera_orchestrator.runtime.codec import legible_task, to_datetime
+from vera_orchestrator.runtime.entry import Entry
 from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.submission import decode_options
 from vera_orchestrator.secrets import mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDetails:
+    """A task with what is known beside it.
+
+    `uses` are the attempts that the ledger knows, `considered` says of each worker why it is taken or not as long as
+    the task waits here, and `flow_run_id` names the run of its batch.
+    """
+
+    task: Task
+    uses: Sequence[Kept] = ()
+    considered: Mapping[str, str] = field(default_factory=dict[str, str])
+    flow_run_id: str | None = None
 
 
 class Reading:
@@ -24,11 +41,33 @@ class Reading:
         """Return the newest task with an id, as a copy, or None."""
         entry = parts.live.find(task_id)
         if entry is not None:
-            status, reason = parts.dispatcher.explain(entry)
-            task = entry.task
-            return dataclasses.replace(task, payload=mask(task.payload), status=status, status_reason=reason)
+            return self._as_shown(parts, entry)
         row = await self._journal.task(task_id)
         return shown(row) if row is not None else None
+
+    @staticmethod
+    def _as_shown(parts: Parts, entry: Entry) -> Task:
+        status, reason = parts.dispatcher.explain(entry)
+        task = entry.task
+        return dataclasses.replace(task, payload=mask(task.payload), status=status, status_reason=reason)
+
+    async def details(self, parts: Parts, task_id: str) -> TaskDetails | None:
+        """Return the newest task with an id and what is known beside it, or None."""
+        entry = parts.live.find(task_id)
+        if entry is not None:
+            task, key, batch, considered = self._as_shown(parts, entry), entry.key, entry.batch, entry.considered
+        else:
+            row = await self._journal.task(task_id)
+            if row is None:
+                return None
+            task, key, batch, considered = shown(row), row.key, row.batch, {}
+        record = await self._journal.batch_by_key(batch) if batch is not None else None
+        return TaskDetails(
+            task=task,
+            uses=await self._journal.ledger.kept(key),
+            considered=dict(considered),
+            flow_run_id=record.flow_run_id if record is not None else None,
+        )
 
     async def batch(self, parts: Parts, batch_id: str) -> ParallelBatch | None:
         """Return a batch with all of its tasks, or None."""
@@ -48,6 +87,7 @@ class Reading:
             tasks=tasks,
             execute_parallel=options.execute_parallel,
             fail_fast=options.fail_fast,
+            name=options.name,
             status=row.status if row.completed_at is not None else batch_status(tasks),
             submitted_at=to_datetime(row.submitted_at),
             completed_at=to_datetime(row.completed_at),

@@ -356,6 +356,7 @@ class Recovery:
             tasks=list(tasks.values()),
             execute_parallel=options.execute_parallel,
             fail_fast=options.fail_fast,
+            name=options.name,
             status=TaskStatus.RUNNING,
             submitted_at=to_datetime(row.submitted_at),
         )

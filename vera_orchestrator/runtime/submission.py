@@ -123,6 +123,7 @@ class Submission:
             tasks=list(tasks),
             execute_parallel=options.execute_parallel,
             fail_fast=options.fail_fast,
+            name=options.name,
             status=TaskStatus.RUNNING,
             submitted_at=to_datetime(now),
         )

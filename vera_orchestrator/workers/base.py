@@ -12,6 +12,7 @@ from vera_orchestrator.models import Task, TaskResult, WorkerConfig, WorkerMetri
 from vera_orchestrator.routing import Offer
 
 USABLE = frozenset({WorkerStatus.IDLE, WorkerStatus.BUSY})
+DRAINED = "it is drained, and ends what it runs"
 REACHABLE = USABLE | {WorkerStatus.STARTING, WorkerStatus.OVERLOADED, WorkerStatus.MAINTENANCE}
 
 
@@ -24,7 +25,8 @@ class BaseWorker(ABC):
     `retryable=False`, or raise one of `vera_orchestrator.errors`, where another attempt makes no sense.
 
     `running` is the number of tasks it runs now and `status_reason` says why it is not usable; the orchestrator keeps
-    the first, the worker the second. `on_news` is called when the status or its reason changes. Where `occupies_slot`
+    the first, the worker the second. `on_news` is called when the status or its reason changes. A drained worker is in
+    maintenance, whatever happens to it, until it is resumed. Where `occupies_slot`
     is False, its tasks do not count against the orchestrator's `max_concurrent_tasks`: they only wait for other tasks.
     """
 
@@ -42,6 +44,7 @@ class BaseWorker(ABC):
         self.on_news: Callable[[BaseWorker], None] | None = None
         self._status = WorkerStatus.OFFLINE
         self._status_reason: str | None = None
+        self._is_drained = False
         self.metrics = WorkerMetrics()
         self.running = 0
         self._created = time.monotonic()
@@ -49,22 +52,35 @@ class BaseWorker(ABC):
     @property
     def status(self) -> WorkerStatus:
         """What it is doing."""
-        return self._status
+        return WorkerStatus.MAINTENANCE if self._is_drained else self._status
 
     @status.setter
     def status(self, status: WorkerStatus) -> None:
-        is_news, self._status = status is not self._status, status
+        is_news, self._status = status is not self._status and not self._is_drained, status
         if is_news and self.on_news is not None:
             self.on_news(self)
 
     @property
     def status_reason(self) -> str | None:
         """Why it is not usable."""
-        return self._status_reason
+        return DRAINED if self._is_drained else self._status_reason
 
     @status_reason.setter
     def status_reason(self, reason: str | None) -> None:
-        is_news, self._status_reason = reason != self._status_reason, reason
+        is_news, self._status_reason = reason != self._status_reason and not self._is_drained, reason
+        if is_news and self.on_news is not None:
+            self.on_news(self)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether it gets nothing new, because somebody has asked for that."""
+        return self._is_drained
+
+    @is_drained.setter
+    def is_drained(self, is_drained: bool) -> None:
+        is_news, self._is_drained = is_drained is not self._is_drained, is_drained
+        if not is_drained and self._status is WorkerStatus.BUSY and self.running < self.config.max_concurrent_tasks:
+            self._status = WorkerStatus.IDLE
         if is_news and self.on_news is not None:
             self.on_news(self)
 

@@ -86,6 +86,8 @@ class ParallelBatchWorker(BaseWorker):
             await self._batcher.retry_batch(batch_id)
         if earlier is None:
             tasks = [_inner(number, fields) for number, fields in enumerate(payload.tasks)]
+            for one in tasks:
+                one.caller, one.fairness_key = task.caller, one.fairness_key or task.fairness_key
             await self._batcher.submit_batch(
                 tasks, payload.execute_parallel, batch_id=batch_id, name=f"batch of {task.id}"
             )

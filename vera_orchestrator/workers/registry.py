@@ -55,7 +55,7 @@ class WorkerRegistry:
         earlier = self._workers.get(worker.worker_id)
         self._keep(worker)
         if earlier is not None and earlier is not worker:
-            worker.metrics = earlier.metrics
+            worker.metrics, worker.is_drained = earlier.metrics, earlier.is_drained
             await self.stop_worker(earlier)
         self.changed()
         return worker.is_usable
@@ -69,6 +69,23 @@ class WorkerRegistry:
         self._news(worker)
         await self.stop_worker(worker)
         return True
+
+    def drain(self, worker_id: str) -> BaseWorker:
+        """Send a worker nothing new until it is resumed; what it runs goes on. Raises NotFound."""
+        worker = self.require(worker_id)
+        worker.is_drained = True
+        self.changed()
+        return worker
+
+    async def resume(self, worker_id: str) -> BaseWorker:
+        """Send a drained worker tasks again, starting it if it cannot be used. Raises NotFound."""
+        worker = self.require(worker_id)
+        if worker.is_drained:
+            worker.is_drained = False
+            if not worker.is_usable:
+                await self.start_worker(worker)
+            self.changed()
+        return worker
 
     def _keep(self, worker: BaseWorker) -> None:
         self._workers[worker.worker_id] = worker

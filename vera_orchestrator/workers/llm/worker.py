@@ -72,6 +72,11 @@ class LLMWorker(ConnectedWorker):
         """The scope of the worker's own limits in the ledger: its credential's, whoever registered it."""
         return credential_scope(self.credential)
 
+    @property
+    def chosen_model(self) -> str | None:
+        """The model for a task that names none, as far as it is known."""
+        return self._default_model()
+
     @abstractmethod
     async def _choose_model(self, adapter: Adapter, named: str | None) -> str:
         """Return the model for a call that names one, or None; may list models. Raises where there is none."""

@@ -1,0 +1,143 @@
+"""Batches: submit, list, read, cancel, retry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api.batch_models import BatchAnswer, BatchList, BatchRequest, CancelledBatch, RetriedBatch, SubmittedBatch
+from api.callers import Reader, Submitter, sign, visible_batch
+from api.endpoints.common import RunningOrchestrator
+from api.endpoints.task import Wait
+from api.endpoints.tasks import task_of
+from api.guard import GuardedRoute
+from api.models import CONFLICT, MISSING, Cursor
+from api.pages import brief, next_cursor, position
+from api.responses import Json
+from BackgroundCognition.orchestrator import ParallelBatch, UnifiedOrchestrator
+from vera_orchestrator.callers import Scope
+from vera_orchestrator.journal.base import BatchCounts, BatchQuery
+from vera_orchestrator.runtime.codec import to_datetime
+from vera_orchestrator.runtime.intake import batch_edges
+from vera_orchestrator.runtime.submission import decode_options
+
+LIST_LIMIT = 1_000
+router = APIRouter(route_class=GuardedRoute, tags=["batches"])
+
+
+@router.post("/batches", response_model=SubmittedBatch, responses=CONFLICT, summary="Submit a batch")
+async def submit(body: BatchRequest, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
+    """Accept tasks that may depend on each other, all or none, and answer at once."""
+    tasks = [task_of(one) for one in body.tasks]
+    await sign(caller, tasks)
+    batch_id = await orchestrator.submit_batch(
+        tasks,
+        execute_parallel=body.execute_parallel,
+        fail_fast=body.fail_fast,
+        batch_id=body.batch_id,
+        name=body.name,
+    )
+    message = f"Accepted with {len(tasks)} tasks."
+    task_ids = [task.id for task in tasks]
+    return Json({"batch_id": batch_id, "task_ids": task_ids, "status": "submitted", "message": message})
+
+
+@router.get("/batches", response_model=BatchList, summary="List batches")
+async def list_batches(
+    caller: Reader,
+    orchestrator: RunningOrchestrator,
+    limit: Annotated[int, Query(ge=1, le=LIST_LIMIT)] = 100,
+    cursor: Cursor = None,
+) -> Json:
+    """List batches, newest first."""
+    only = None if caller.may(Scope.MANAGE) else caller.id
+    query = BatchQuery(limit=limit + 1, before_key=position(cursor), caller=only)
+    found = await orchestrator.list_batches(query)
+    keys = [one.row.key for one in found]
+    return Json({"batches": [in_list(one) for one in found[:limit]], "next_cursor": next_cursor(keys, limit)})
+
+
+@router.get("/batches/{batch_id:path}", response_model=BatchAnswer, responses=MISSING, summary="Read a batch")
+async def read(
+    batch_id: str,
+    caller: Reader,
+    orchestrator: RunningOrchestrator,
+    wait_seconds: Wait = 0,
+    without_data: Annotated[bool, Query(alias="brief", description="Leave payloads and results' data out.")] = False,
+) -> Json:
+    """Return a batch as it stands; with `wait_seconds`, once it has ended or that time is over."""
+    batch = await visible_batch(orchestrator, caller, batch_id)
+    if wait_seconds and not batch.status.is_final:
+        with suppress(TimeoutError):
+            await orchestrator.wait_for_batch(batch_id, wait_seconds)
+        batch = await visible_batch(orchestrator, caller, batch_id)
+    return Json(shown(orchestrator, batch, without_data=without_data))
+
+
+@router.post(
+    "/batches/{batch_id:path}/cancel", response_model=CancelledBatch, responses=MISSING, summary="Cancel a batch"
+)
+async def cancel(batch_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
+    """Cancel what has not ended of a batch."""
+    await visible_batch(orchestrator, caller, batch_id)
+    cancelled = await orchestrator.cancel_batch(batch_id)
+    message = f"{cancelled} tasks are being cancelled." if cancelled else "All of its tasks had ended before."
+    return Json({"batch_id": batch_id, "cancelled": cancelled, "message": message})
+
+
+@router.post("/batches/{batch_id:path}/retry", response_model=RetriedBatch, responses=MISSING, summary="Retry a batch")
+async def retry(batch_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
+    """Run what failed or was cancelled of a batch again; what succeeded is kept."""
+    await visible_batch(orchestrator, caller, batch_id)
+    task_ids = await orchestrator.retry_batch(batch_id)
+    message = f"{len(task_ids)} tasks wait for their next attempt."
+    return Json({"batch_id": batch_id, "task_ids": task_ids, "message": message})
+
+
+def in_list(found: BatchCounts) -> dict[str, Any]:
+    """Return the wire form of a batch in a list."""
+    row = found.row
+    submitted, completed = to_datetime(row.submitted_at), to_datetime(row.completed_at)
+    return {
+        "batch_id": row.id,
+        "name": decode_options(row.options).name,
+        "status": str(row.status),
+        "submitted_at": submitted.isoformat() if submitted else None,
+        "completed_at": completed.isoformat() if completed else None,
+        "counts": {str(status): number for status, number in found.by_status.items()},
+    }
+
+
+def shown(orchestrator: UnifiedOrchestrator, batch: ParallelBatch, *, without_data: bool) -> dict[str, Any]:
+    """Return the wire form of a batch with its graph."""
+    url = orchestrator.engine.run_url(batch.flow_run_id) if batch.flow_run_id is not None else None
+    whole = batch.to_dict()
+    tasks = whole.pop("tasks")
+    return {
+        **whole,
+        "prefect_url": url,
+        "counts": dict(Counter(str(task.status) for task in batch.tasks)),
+        "edges": edges_of(batch),
+        "tasks": [brief(task) for task in tasks] if without_data else tasks,
+    }
+
+
+def edges_of(batch: ParallelBatch) -> list[dict[str, Any]]:
+    """Return what waits for what, the order of a sequential batch included; of tasks that are gone there is nothing."""
+    known = {task.id for task in batch.tasks}
+    if all(known.issuperset((*task.depends_on, *task.depends_on_any)) for task in batch.tasks):
+        edges = batch_edges(batch.tasks, in_order=not batch.execute_parallel)
+    else:
+        edges = {
+            task.id: dict.fromkeys(task.depends_on_any, False) | dict.fromkeys(task.depends_on, True)
+            for task in batch.tasks
+        }
+    return [
+        {"from": upstream, "to": task_id, "any": not needs_success}
+        for task_id, waits in edges.items()
+        for upstream, needs_success in waits.items()
+        if upstream in known
+    ]
