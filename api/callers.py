@@ -6,12 +6,12 @@ A route says which scope it needs by the type of an argument: `caller: Reader`, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from BackgroundCognition.orchestrator import Task, UnifiedOrchestrator
+from BackgroundCognition.orchestrator import Task, TaskType, UnifiedOrchestrator
 from vera_orchestrator.callers import LOCAL, Caller, Scope
 from vera_orchestrator.errors import NotFound
 from vera_orchestrator.models import ParallelBatch
@@ -65,11 +65,28 @@ async def sign(caller: Caller, tasks: Iterable[Task]) -> None:
     """
     signed = list(tasks)
     if caller.admit is not None and signed:
-        await caller.admit(len(signed))
+        batches = [task for task in signed if task.type == TaskType.PARALLEL_BATCH]
+        await caller.admit(len(signed) + sum(inner_tasks(task.payload) for task in batches))
     for task in signed:
         task.caller = caller.id
         if caller.id is not None:
             task.fairness_key = caller.id
+
+
+def inner_tasks(payload: dict[str, Any]) -> int:
+    """Return how many tasks the payload of a batch holds, at any depth."""
+    count, left = 0, [payload]
+    while left:
+        inner: Any = left.pop().get("tasks")
+        fields: list[dict[str, Any]] = [one for one in inner if isinstance(one, dict)] if _is_list(inner) else []
+        count += len(fields)
+        payloads: list[Any] = [one.get("payload") for one in fields if one.get("type") == TaskType.PARALLEL_BATCH]
+        left += [one for one in payloads if isinstance(one, dict)]
+    return count
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 async def visible_task(orchestrator: UnifiedOrchestrator, caller: Caller, task_id: str) -> Task:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def alike(_: str | None) -> float:
+    """Return the weight of everybody where nobody counts more."""
+    return 1.0
 
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """One caller: the lower its `turn`, the sooner it goes; no two are alike. `uses` counts who holds it."""
+    """One caller: the lower its `turn`, the sooner it goes; no two are alike.
+
+    `uses` counts who holds it, `left` how often it may still be served at this turn.
+    """
 
     key: str | None
     turn: int
     uses: int = 0
+    left: float = 0.0
 
 
 class Callers:
-    """Turns by fairness key.
+    """Turns by fairness key; `weight_of` a key, at least 1, is how often it is served at a turn, on average.
 
     The turn of a caller is the moment, in a count of services and arrivals, at which it was last served or, until then,
     came. So nobody who comes later goes before one who waits, and a caller with something waiting gets its turn after
@@ -23,7 +33,8 @@ class Callers:
     back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weight_of: Callable[[str | None], float] = alike) -> None:
+        self._weight_of = weight_of
         self._in_use: dict[str | None, Caller] = {}
         self._turns = 0
 
@@ -45,8 +56,12 @@ class Callers:
             del self._in_use[caller.key]
 
     def serve(self, caller: Caller) -> None:
-        """Note that a caller has had its turn."""
-        caller.turn = self._next()
+        """Note that a caller was served; its turn is over when its weight is used up."""
+        if caller.left < 1:
+            caller.left += max(1.0, self._weight_of(caller.key))
+        caller.left -= 1
+        if caller.left < 1:
+            caller.turn = self._next()
 
     def _next(self) -> int:
         self._turns += 1

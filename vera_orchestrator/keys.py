@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -150,10 +150,12 @@ class Keys:
         known = None if key_id is None else self._by_id.get(key_id)
         return 1.0 if known is None else known.row.weight
 
-    async def learn_all(self) -> None:
-        """Read all keys, so that the weights of those with tasks from before are known."""
-        for row in await self._journal.access.keys():
-            self._learn(row, self._now())
+    async def learn(self, key_ids: Iterable[str | None]) -> None:
+        """Read what is not known of keys, so that tasks of theirs from before have their weight."""
+        for key_id in {one for one in key_ids if one is not None} - self._by_id.keys() - {ENVIRONMENT.id}:
+            row = await self._journal.access.key(key_id)
+            if row is not None:
+                self._learn(row, self._now())
 
     async def take(self, key_id: str, per_minute: int, count: int) -> None:
         """Count tasks that a key submits; raises RateExceeded, or OverLimit for more than ever fit."""

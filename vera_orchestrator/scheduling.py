@@ -2,7 +2,7 @@
 
 Tasks of the best level go first. A task's level is its priority, less one for each `age_step` it has waited, and at
 least 0; so even the least urgent rises to the top. Within a level callers take turns: first the one that was served
-longest ago, a new one last. Then who came first goes first.
+longest ago, a new one last; one with a weight is served that often at a turn. Then who came first goes first.
 
 Tasks that can be admitted or not for the same reasons form a group; groups that differ only in a key form a family. A
 blocked group or family is passed over as a whole, so that a blocked task never hides a ready one.
@@ -11,11 +11,11 @@ blocked group or family is passed over as a whole, so that a blocked task never 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from vera_orchestrator.errors import InvalidValue
-from vera_orchestrator.fairness import Callers
+from vera_orchestrator.fairness import Callers, alike
 from vera_orchestrator.family import Family
 from vera_orchestrator.lane import Entry, Lane
 from vera_orchestrator.tally import Tally, Waiting
@@ -35,14 +35,14 @@ class ReadyQueue(Generic[T]):
     did.
     """
 
-    def __init__(self, age_step: float) -> None:
+    def __init__(self, age_step: float, weight_of: Callable[[str | None], float] = alike) -> None:
         if not age_step > 0:
             raise InvalidValue(f"{age_step!r} is not positive.", field="age_step", remedy="Give seconds above 0.")
         self._age_step = age_step
         self._families: dict[Hashable, Family[T]] = {}
         self._entries: dict[T, Entry[T]] = {}
         self._blocked: set[tuple[Hashable, Hashable | None]] = set()
-        self._callers = Callers()
+        self._callers = Callers(weight_of)
         self._pushed = 0
         self._tally: Tally[T] = Tally(self._lanes, lambda: self._open_lanes)
         self._open_lanes = 0

@@ -30,7 +30,8 @@ class Dispatcher:
     """Holds the waiting tasks and starts those that can go.
 
     `executions` makes what runs them, given this as its waiting room; `no_worker` is called with an entry that nothing
-    here can run. `active`, `unsettled` and `end_soon` are those of the executions.
+    here can run, `weight_of` tells how many turns a fairness key takes where others take one. `active`, `unsettled` and
+    `end_soon` are those of the executions.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class Dispatcher:
         capacity: Capacity,
         executions: Callable[[WaitingRoom], Executions],
         no_worker: Callable[[Entry, Wait], None],
+        weight_of: Callable[[str | None], float],
         events: Events,
     ) -> None:
         self._settings = settings
         self._capacity = capacity
         self._no_worker = no_worker
         self._events = events
-        self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds)
+        self._queue: ReadyQueue[Entry] = ReadyQueue(settings.age_step_seconds, weight_of)
         self._blocked = BlockedGroups(self._queue, self.wake)
         self._unreachable_since: dict[Group, float] = {}
         self._scarce: dict[Group, float] = {}  # where a limit had no room, and until when that is remembered

@@ -19,8 +19,9 @@ class Group(NamedTuple):
     """Everything that decides whether waiting tasks can be admitted: those of one group stand or fall together.
 
     `accepted_by` is set where not all workers with the capabilities accept the task: the generation of the workers when
-    that was found out, and those that do. `model` and `budget` are those that the task names. `apart` sets tasks apart
-    that limits or workers have refused: by the size of their calls, or each for itself.
+    that was found out, and those that do. `model` and `budget` are those that the task names, `caller` is its key: it
+    may have limits of its own. `apart` sets tasks apart that limits or workers have refused: by the size of their
+    calls, or each for itself.
     """
 
     type: str
@@ -30,14 +31,15 @@ class Group(NamedTuple):
     accepted_by: tuple[int, frozenset[str]] | None = None
     model: str | None = None
     budget: str | None = None
+    caller: str | None = None
     apart: tuple[str, int] | None = None
 
     @property
     def family(self) -> Group:
         """All that need the same workers and are of the same type, whatever else they name."""
-        if self.concurrency_key is self.model is self.budget is self.apart is None:
+        if self.concurrency_key is self.model is self.budget is self.caller is self.apart is None:
             return self
-        return self._replace(concurrency_key=None, model=None, budget=None, apart=None)
+        return self._replace(concurrency_key=None, model=None, budget=None, caller=None, apart=None)
 
 
 class State(NamedTuple):
@@ -173,6 +175,7 @@ def group_of(task: Task) -> Group:
         task.concurrency_key,
         model=model if isinstance(model, str) else None,
         budget=task.budget,
+        caller=task.caller,
     )
 
 

@@ -74,7 +74,6 @@ class Lifecycle:
             undo.push_async_callback(self._given.journal.close)
             await self._given.journal.open()
             undo.push_async_callback(parts.ownership.leave)
-            await self.keys.learn_all()
             await parts.ownership.join()
             await self.engine.start()
             undo.push_async_callback(self.engine.stop)
@@ -186,7 +185,7 @@ class Lifecycle:
         await self.stop()
 
     def _assembled(self) -> Parts:
-        return assemble(self._given, taken_over=self._taken_over, lost=self._given_up_for_dead)
+        return assemble(self._given, self.keys, taken_over=self._taken_over, lost=self._given_up_for_dead)
 
     async def _dismiss_waiters(self, parts: Parts) -> None:
         self._is_stopping = False

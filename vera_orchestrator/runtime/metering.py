@@ -15,6 +15,7 @@ from uuid import uuid4
 from vera_orchestrator.errors import InvalidValue, JournalUnavailable, NotConfigured, VeraError
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.ledger import Booking, Ledger
+from vera_orchestrator.keys import Keys
 from vera_orchestrator.metering import NOT_SENT, Channel, Demand, Spent
 from vera_orchestrator.models import APIQuota, Task, TaskResult
 from vera_orchestrator.money import from_nanos
@@ -30,6 +31,7 @@ from vera_orchestrator.workers.metered import MeteredWorker
 
 EVERYTHING = "all models"
 BUDGET = "budget:"
+KEY = "key:"
 SKEWED_SECONDS = 0.25
 LATE_SECONDS = 1.0
 RECHECK_SECONDS = 1.0
@@ -60,12 +62,14 @@ class Metering:
         journal: Journal,
         attempts: Attempts,
         surely: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]],
+        keys: Keys,
         events: Events,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._attempts = attempts
         self._surely = surely
+        self._keys = keys
         self._events = events
         zone = settings.llm_time_zone
         self._everything = Limits.of_quota(settings.llm_limits, zone)
@@ -73,7 +77,7 @@ class Metering:
         self._budgets = _limits(settings.llm_budgets, zone)
         # a named budget may be any task's, so all keep to their bounds where there is one
         all_limits = [self._everything, *self._providers.values(), *self._budgets.values()]
-        self._caps_output = any(limit.measure is not Measure.REQUESTS for one in all_limits for limit in one.each())
+        self._caps_output = any(_bounds_calls(one) for one in all_limits)
         self._slack = round(settings.llm_slack_seconds * SECOND)
 
     @property
@@ -102,6 +106,7 @@ class Metering:
             if entry.model is not None and task.payload.get("model") == entry.payload.get("model"):
                 task = dataclasses.replace(task, payload={**task.payload, "model": entry.model})
             call.task = task
+            own = await self._limits_of(entry.task.caller)
             worker.caps_output = self._caps_output
             demand = await worker.demand(task)
         except JournalUnavailable:
@@ -109,7 +114,7 @@ class Metering:
         except VeraError as error:
             call.problem = error
             return None
-        booking = self._booking(entry, worker, demand)
+        booking = self._booking(entry, worker, demand, own)
         call.booking = booking  # now: it may be written although the answer never comes
         found = await self._ledger.reserve(booking, slack=self._slack)
         if isinstance(found, Fits):
@@ -117,6 +122,15 @@ class Metering:
             return None
         entry.call = None
         return _refused(found)
+
+    async def _limits_of(self, caller: str | None) -> Mapping[str, Limits]:
+        """Return the scope of a task's key, with its limits as they are now."""
+        if caller is None:
+            return {}
+        limits = await self._keys.limits(caller)
+        # for good: a call must be sent with the bounds that it was admitted with
+        self._caps_output = self._caps_output or _bounds_calls(limits)
+        return {KEY + caller: limits}
 
     async def _from_cache(self, call: Call, task: Task, worker: MeteredWorker) -> TaskResult | None:
         call.cache_key = worker.cache_key(task) if task.store else None
@@ -128,12 +142,13 @@ class Metering:
             result.metrics = {**result.metrics, "cached": True, "cost_usd": 0.0}
         return result
 
-    def _booking(self, entry: Entry, worker: MeteredWorker, demand: Demand) -> Booking:
+    def _booking(self, entry: Entry, worker: MeteredWorker, demand: Demand, own: Mapping[str, Limits]) -> Booking:
         provider = f"provider:{demand.provider}"
         scopes = {
             **demand.limits,
             provider: self._providers.get(demand.provider, _UNLIMITED),
             EVERYTHING: self._everything,
+            **own,
         }
         if entry.group.budget is not None:
             scopes[BUDGET + entry.group.budget] = self._budgets[entry.group.budget]
@@ -217,6 +232,11 @@ def _event_of(booking: Booking, spent: Spent | None) -> SpendEvent:
     )
 
 
+def _bounds_calls(limits: Limits) -> bool:
+    """Return whether limits are on what a call uses, and not only on how many there are."""
+    return any(limit.measure is not Measure.REQUESTS for limit in limits.each())
+
+
 def _limits(quotas: Mapping[str, APIQuota], zone: str) -> dict[str, Limits]:
     return {name: Limits.of_quota(quota, zone) for name, quota in quotas.items()}
 
@@ -228,4 +248,5 @@ def _refused(found: WaitUntil | Never) -> Refused:
     if left <= 0:  # the store's clock is behind
         left = SKEWED_SECONDS
     refusal = Refusal(time.monotonic() + max(0.01, min(RECHECK_SECONDS, left)), found.reason, by_limit=True)
-    return Refused(refusal=refusal, pauses_worker=found.any_size and not found.scope.startswith(BUDGET))
+    is_of_some = found.scope.startswith((BUDGET, KEY))
+    return Refused(refusal=refusal, pauses_worker=found.any_size and not is_of_some)

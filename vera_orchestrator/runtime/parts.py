@@ -8,6 +8,7 @@ from functools import partial
 
 from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.keys import Keys
 from vera_orchestrator.routing import TaskRouter
 from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.capacity import Capacity
@@ -63,7 +64,7 @@ class Parts:
         self.services.want_claim()
 
 
-def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[], None]) -> Parts:
+def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost: Callable[[], None]) -> Parts:
     """Return the parts, connected."""
     config, journal, engine, events = given.config, given.journal, given.engine, given.events
     live = LiveTasks()
@@ -79,13 +80,18 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
         engine=engine,
         journal=journal,
         attempts=attempts,
-        metering=Metering(config, journal, attempts, settlement.surely, events),
+        metering=Metering(config, journal, attempts, settlement.surely, keys, events),
         settlement=settlement,
         lost=progress.lost,
         events=events,
     )
     dispatcher = Dispatcher(
-        settings=config, capacity=capacity, executions=executions, no_worker=progress.no_worker, events=events
+        settings=config,
+        capacity=capacity,
+        executions=executions,
+        no_worker=progress.no_worker,
+        weight_of=keys.weight,
+        events=events,
     )
     progress.attach(dispatcher)
     submission = Submission(
@@ -105,6 +111,7 @@ def assemble(given: Outside, *, taken_over: Callable[[], None], lost: Callable[[
         live=live,
         ownership=ownership,
         progress=progress,
+        keys=keys,
         scope=given.scope,
     )
     services = Services(

@@ -12,6 +12,7 @@ from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import DependencyFailed, JournalUnavailable, TaskCancelled, TaskInterrupted, VeraError
 from vera_orchestrator.journal.base import Journal, TaskRow
+from vera_orchestrator.keys import Keys
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState, status_of
 from vera_orchestrator.runtime.capacity import Capacity
@@ -60,6 +61,7 @@ class Recovery:
         live: LiveTasks,
         ownership: Ownership,
         progress: Progress,
+        keys: Keys,
         scope: Scope,
     ) -> None:
         self._settings = settings
@@ -69,6 +71,7 @@ class Recovery:
         self._live = live
         self._ownership = ownership
         self._progress = progress
+        self._keys = keys
         self._scope = scope
         self._unfit_since: dict[int, float] = {}
         self._unreadable: set[int] = set()
@@ -215,6 +218,7 @@ class Recovery:
         keys = {row.key for row in rows}
         self._arriving |= keys
         try:
+            await self._keys.learn(row.caller for row in rows)
             asked: Mapping[int, str] = {}
             if rows and error is None:
                 asked = await self._journal.asked_to_cancel(self._ownership.number)

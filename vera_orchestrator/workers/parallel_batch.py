@@ -50,7 +50,7 @@ class Batcher(Protocol):
 
 
 class ParallelBatchWorker(BaseWorker):
-    """Submits the tasks of a payload as a batch and waits for it.
+    """Submits the tasks of a payload as a batch, for the same caller, and waits for it.
 
     The inner batch has an id made from the task's, so that a repeated attempt finds it instead of running it twice. Its
     result is the list of the results, and it succeeds if all of them do.
@@ -85,9 +85,7 @@ class ParallelBatchWorker(BaseWorker):
         if earlier is not None and asked_again and earlier.status in (TaskStatus.FAILED, TaskStatus.CANCELLED):
             await self._batcher.retry_batch(batch_id)
         if earlier is None:
-            tasks = [_inner(number, fields) for number, fields in enumerate(payload.tasks)]
-            for one in tasks:
-                one.caller, one.fairness_key = task.caller, one.fairness_key or task.fairness_key
+            tasks = [_inner(task, number, fields) for number, fields in enumerate(payload.tasks)]
             await self._batcher.submit_batch(
                 tasks, payload.execute_parallel, batch_id=batch_id, name=f"batch of {task.id}"
             )
@@ -106,11 +104,15 @@ def inner_batch_id(task: Task) -> str:
     return f"{task.id}/{submitted:.6f}"
 
 
-def _inner(number: int, fields: dict[str, Any]) -> Task:
+def _inner(outer: Task, number: int, fields: dict[str, Any]) -> Task:
     try:
-        return task_from_json(fields)
+        task = task_from_json(fields)
     except ValueError as error:
         raise InvalidPayload(str(error), field=f"payload.tasks.{number}") from error
+    task.caller = outer.caller
+    is_free = outer.caller is None and task.fairness_key is not None  # else their turns are those of the whole
+    task.fairness_key = task.fairness_key if is_free else outer.fairness_key
+    return task
 
 
 def _combined(results: list[TaskResult], batch_id: str) -> TaskResult:
