@@ -49,7 +49,7 @@ async def status_socket(websocket: WebSocket) -> None:
             sending.cancel()
     except* TimeoutError:
         hub.leave(reader)
-        await _drop(websocket)
+        await drop(websocket)
     finally:
         hub.leave(reader)
 
@@ -77,7 +77,7 @@ async def _heed(websocket: WebSocket, show: Show, reader: Reader) -> None:
             await reader.reply(to_json(told).decode())
 
 
-async def _drop(websocket: WebSocket) -> None:
+async def drop(websocket: WebSocket) -> None:
     """Close a socket whose client has stopped reading, and may not even take that."""
     with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
         async with asyncio.timeout(PARTING_SECONDS):
