@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest_asyncio
 
 from tests.conformance.journal_cancelling import CancelSuite
+from tests.conformance.journal_outbox import OutboxSuite
 from tests.conformance.journal_owners import ClaimSuite, OwnerSuite
 from tests.conformance.journal_reading import BatchSuite, ClosingSuite, HistorySuite
 from tests.conformance.journal_slots import SlotSuite
@@ -31,6 +32,7 @@ class JournalSuite(
     HistorySuite,
     RequeueSuite,
     PruneSuite,
+    OutboxSuite,
     ValueSuite,
     ClosingSuite,
 ):

@@ -18,6 +18,7 @@ from enum import Flag, auto
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal.access import Access
 from vera_orchestrator.journal.ledger import Ledger
+from vera_orchestrator.journal.outbox import Delivery, Outbox
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +98,7 @@ class WorkerRow:
 class Ending:
     """How a task ended: the write that completes its row.
 
-    With `forget` the row keeps neither payload nor result.
+    With `forget` the row keeps neither payload nor result. `delivery` is put into the outbox with it.
     """
 
     key: int
@@ -111,6 +112,7 @@ class Ending:
     exhausted: bool = False
     result: str | None = None
     forget: bool = False
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -327,8 +329,11 @@ class Journal(ABC):
         """Return batches newest first, each with the number of its tasks by status."""
 
     @abstractmethod
-    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
-        """Complete a batch; False, and no change, if it is gone or one of its tasks is unfinished."""
+    async def batch_ended(self, key: int, status: TaskStatus, at: float, delivery: Delivery | None = None) -> bool:
+        """Complete a batch; False, and no change, if it is gone or one of its tasks is unfinished.
+
+        If it was not complete before, `delivery` is put into the outbox with it.
+        """
 
     @abstractmethod
     async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:
@@ -369,6 +374,13 @@ class Journal(ABC):
     @abstractmethod
     def access(self) -> Access:
         """The keys of the API and the audit; open as long as the journal is."""
+
+    # messages
+
+    @property
+    @abstractmethod
+    def outbox(self) -> Outbox:
+        """The messages that tell of ends; open as long as the journal is."""
 
     # upkeep
 

@@ -28,8 +28,9 @@ from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import reading, refusals, storable
 from vera_orchestrator.journal.base import NO_NEWS, Added, BatchRow, Ending, News, TaskRow
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
+from vera_orchestrator.journal.outbox_rows import delivery_values
 from vera_orchestrator.journal.rows import batch_values, is_large, task_values
-from vera_orchestrator.journal.schema import batches, owners, results, slots, tasks, unfinished
+from vera_orchestrator.journal.schema import batches, deliveries, owners, results, slots, tasks, unfinished
 from vera_orchestrator.journal.statements import Statement
 from vera_orchestrator.journal.transaction import ROLL_BACK
 
@@ -150,6 +151,7 @@ class Fenced:
         self._update = Statement(guarded, dialect)
         self._release = Statement(delete(slots).where(slots.c.task == bindparam("the_key")), dialect)
         self._insert_result = Statement(insert(results), dialect)
+        self._insert_delivery = Statement(insert(deliveries), dialect)
         self._releases = releases
         self._news = news
 
@@ -184,6 +186,9 @@ class Fenced:
         ]
         if large:
             self._insert_result.run(connection, large)
+        messages = [item["delivery"] for item in items if item.get("delivery") is not None]
+        if messages:
+            self._insert_delivery.run(connection, messages)
         return [True] * len(items)
 
 
@@ -239,4 +244,5 @@ def ended_item(ending: Ending) -> Mapping[str, Any]:
         "small_result": None if large else result,
         "large_result": result if large else None,
         "forget": ending.forget,
+        "delivery": None if ending.delivery is None else delivery_values(ending.delivery),
     }

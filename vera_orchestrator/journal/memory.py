@@ -32,8 +32,10 @@ from vera_orchestrator.journal.ledger import Ledger
 from vera_orchestrator.journal.memory_access import MemoryAccess
 from vera_orchestrator.journal.memory_done import done
 from vera_orchestrator.journal.memory_ledger import MemoryLedger
+from vera_orchestrator.journal.memory_outbox import MemoryOutbox
 from vera_orchestrator.journal.memory_slots import SlotTable
 from vera_orchestrator.journal.memory_tasks import TaskTable, afresh, matches, newest
+from vera_orchestrator.journal.outbox import Delivery, Outbox
 from vera_orchestrator.journal.rows import batch_values, task_values
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class MemoryJournal(Journal):
         self._is_open = False
         self._ledger = MemoryLedger(now, check_open=self._check_open, check_owner=self._check_owner)
         self._access = MemoryAccess(self._check_open)
+        self._outbox = MemoryOutbox(self._check_open)
         self._tasks = TaskTable()
         self._batches: dict[int, BatchRow] = {}
         self._owners: dict[int, OwnerRow] = {}
@@ -210,7 +213,13 @@ class MemoryJournal(Journal):
                 spec=FORGOTTEN_SPEC if ending.forget else row.spec,
             )
 
-        return self._done(lambda: self._change(ending.key, ending.fence, change, releases=True))
+        return self._done(lambda: self._end(ending, change))
+
+    def _end(self, ending: Ending, change: Callable[[TaskRow], TaskRow]) -> bool:
+        is_done = self._change(ending.key, ending.fence, change, releases=True)
+        if is_done and ending.delivery is not None:
+            self._outbox.add(ending.delivery)
+        return is_done
 
     def requeued(
         self, key: int, fence: int, *, due_at: float | None, retry_count: int, error: str | None
@@ -327,11 +336,13 @@ class MemoryJournal(Journal):
         )
         return list(islice(found, max(0, query.limit)))
 
-    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
+    async def batch_ended(self, key: int, status: TaskStatus, at: float, delivery: Delivery | None = None) -> bool:
         """See the port."""
         self._check_open()
         if key not in self._batches or self._tasks.are_going_on([key]):
             return False
+        if delivery is not None and self._batches[key].completed_at is None:
+            self._outbox.add(delivery)
         self._batches[key] = replace(self._batches[key], status=status, completed_at=at)
         return True
 
@@ -386,6 +397,13 @@ class MemoryJournal(Journal):
     def access(self) -> Access:
         """See the port."""
         return self._access
+
+    # messages
+
+    @property
+    def outbox(self) -> Outbox:
+        """See the port."""
+        return self._outbox
 
     # upkeep
 

@@ -35,6 +35,8 @@ from vera_orchestrator.journal.base import (
 from vera_orchestrator.journal.ledger import Ledger
 from vera_orchestrator.journal.ledger_sql import LedgerParts, SQLLedger
 from vera_orchestrator.journal.migrate import bring_up_to_date
+from vera_orchestrator.journal.outbox import Delivery, Outbox
+from vera_orchestrator.journal.outbox_sql import SQLOutbox
 from vera_orchestrator.journal.reader import Reader
 from vera_orchestrator.journal.writer import Call, Calls, Kind, Writer, failed
 
@@ -71,6 +73,7 @@ class SQLJournal(Journal):
         self._changing = asyncio.Lock()
         self._ledger = SQLLedger(lambda: self._open.ledger)
         self._access = SQLAccess(lambda: self._open.access)
+        self._outbox = SQLOutbox(lambda: self._open.access)
 
     # life of the store
 
@@ -270,9 +273,10 @@ class SQLJournal(Journal):
         """See the port."""
         return await self._read(partial(reading.counted_batches, query=query))
 
-    async def batch_ended(self, key: int, status: TaskStatus, at: float) -> bool:
+    async def batch_ended(self, key: int, status: TaskStatus, at: float, delivery: Delivery | None = None) -> bool:
         """See the port."""
-        return await self._write(partial(upkeep.end_batch, key=key, status=status, at=at), alone=False)
+        end = partial(upkeep.end_batch, key=key, status=status, at=at, delivery=delivery)
+        return await self._write(end, alone=False)
 
     async def forgotten_batches(self, *, limit: int) -> Sequence[BatchRow]:
         """See the port."""
@@ -315,6 +319,13 @@ class SQLJournal(Journal):
     def access(self) -> Access:
         """See the port."""
         return self._access
+
+    # messages
+
+    @property
+    def outbox(self) -> Outbox:
+        """See the port."""
+        return self._outbox
 
     # upkeep
 

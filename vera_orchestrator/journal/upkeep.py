@@ -7,15 +7,20 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, delete, select, update
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal import reading, storable
+from vera_orchestrator.journal import outbox_sql, reading, storable
+from vera_orchestrator.journal.outbox import Delivery
 from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.schema import batches, cancellations, finished, results, tasks, unfinished
 
 
-def end_batch(connection: Connection, key: int, status: TaskStatus, at: float) -> bool:
+def end_batch(connection: Connection, key: int, status: TaskStatus, at: float, delivery: Delivery | None) -> bool:
     """Complete a batch; False if it is gone or goes on: its tasks may have been put back meanwhile."""
     change = update(batches).where(batches.c.key == key, ~reading.goes_on())
-    return connection.execute(change.values(status=status.value, completed_at=at)).rowcount == 1
+    change = change.values(status=status.value, completed_at=at)
+    if delivery is not None and connection.execute(change.where(batches.c.completed_at.is_(None))).rowcount == 1:
+        outbox_sql.add(connection, delivery)
+        return True
+    return connection.execute(change).rowcount == 1
 
 
 def note_flow_run(connection: Connection, key: int, flow_run_id: str) -> None:
