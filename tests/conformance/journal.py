@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest_asyncio
 
+from tests.conformance.journal_access import AuditSuite, KeySuite
 from tests.conformance.journal_cancelling import CancelSuite
 from tests.conformance.journal_outbox import OutboxSuite
 from tests.conformance.journal_owners import ClaimSuite, OwnerSuite
@@ -34,6 +35,8 @@ class JournalSuite(
     PruneSuite,
     OutboxSuite,
     ValueSuite,
+    KeySuite,
+    AuditSuite,
     ClosingSuite,
 ):
     """Everything that the port promises."""

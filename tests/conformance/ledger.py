@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 import pytest_asyncio
 
 from tests.conformance.journal_rows import join
+from tests.conformance.ledger_counting import CountSuite
 from tests.conformance.ledger_deciding import BookingSuite, LimitSuite, RateSuite
 from tests.conformance.ledger_histories import HistoriesSuite
 from tests.conformance.ledger_reading import AnswerSuite, ClosedLedgerSuite, LedgerPruneSuite, TotalSuite
@@ -23,6 +24,7 @@ class LedgerSuite(
     LimitSuite,
     RateSuite,
     BookingSuite,
+    CountSuite,
     SettleSuite,
     TotalSuite,
     SpendingSuite,

@@ -33,6 +33,7 @@ WATCH_SECONDS = 1.0
 LEFTOVER_SECONDS = 1.0
 HEALTH_CHECK_SECONDS = 10.0
 PRUNE_ROWS = 500
+DAY = 86_400
 LEDGER_DAYS = 3.0
 """How long uses are kept at least: a day in any time zone must be whole."""
 PRUNED = "it is no longer in the journal"
@@ -243,22 +244,28 @@ class Services:
     async def _retention(self) -> None:
         while True:
             deleted = await self._journal.prune(
-                ended_before=time.time() - self._settings.retention_days * 86_400,
+                ended_before=time.time() - self._settings.retention_days * DAY,
                 keep=self._settings.retention_tasks,
                 limit=PRUNE_ROWS,
             )
             if deleted < PRUNE_ROWS:
                 break
         await self._prune_ledger()
+        await self._prune_audit()
         await self._recovery.end_forgotten_batches()
         await asyncio.sleep(self._settings.retention_interval_seconds)
 
     async def _prune_ledger(self) -> None:
         days = max(self._settings.retention_days, LEDGER_DAYS)
-        before = round((time.time() - days * 86_400) * SECOND)
+        before = round((time.time() - days * DAY) * SECOND)
         answers_before = time.time() - self._settings.llm_cache_seconds
         prune = self._journal.ledger.prune
         while await prune(before=before, answers_before=answers_before, limit=PRUNE_ROWS) >= PRUNE_ROWS:
+            pass
+
+    async def _prune_audit(self) -> None:
+        before = time.time() - self._settings.audit_days * DAY
+        while await self._journal.access.prune_audit(before=before, limit=PRUNE_ROWS) >= PRUNE_ROWS:
             pass
 
 
