@@ -86,7 +86,7 @@ class Keys:
         if quota is not None:
             Limits.of_quota(quota, self._zone)
         key_id = secrets.token_hex(6)
-        key = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
+        key = f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
         row = KeyRow(
             id=key_id,
             name=name,
