@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import ColumnElement, Float, literal, make_url
+from sqlalchemy import ColumnElement, Float, bindparam, make_url
 
 from tests.conformance.journal_rows import join
 from tests.conformance.ledger import LedgerSuite
@@ -30,7 +30,7 @@ class SQLiteByClock(SQLiteBackend):
     clock: Clock
 
     def now(self) -> ColumnElement[float]:
-        return literal(self.clock(), Float)
+        return bindparam("now", type_=Float, callable_=self.clock, unique=True)
 
 
 class PostgresByClock(PostgresBackend):
@@ -39,7 +39,7 @@ class PostgresByClock(PostgresBackend):
     clock: Clock
 
     def now(self) -> ColumnElement[float]:
-        return literal(self.clock(), Float)
+        return bindparam("now", type_=Float, callable_=self.clock, unique=True)
 
 
 def by_clock(backend: SQLiteByClock | PostgresByClock, clock: Clock) -> Journal:

@@ -70,7 +70,10 @@ class Backend(ABC):
 
     @abstractmethod
     def now(self) -> ColumnElement[float]:
-        """Return the time by the clock that all processes share, in seconds since the epoch, as an SQL expression."""
+        """Return the time by the clock that all processes share, in seconds since the epoch, as an SQL expression.
+
+        In a statement that is kept it is the time of each execution.
+        """
 
     def patience(self, connection: Connection) -> AbstractContextManager[None]:
         """Break off what is done meanwhile on a connection if the database leaves it without an answer."""

@@ -21,9 +21,8 @@ from sqlalchemy import (
 )
 
 from vera_orchestrator.journal.booking import Span, use_of
-from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.schema import rate_levels, usage_sums
-from vera_orchestrator.journal.statements import Statement
+from vera_orchestrator.journal.statements import Lookup, Statement
 from vera_orchestrator.quota import Level
 from vera_orchestrator.reservation import Amounts, Measure, Use
 from vera_orchestrator.windows import SECOND
@@ -39,6 +38,7 @@ class SumStatements:
         self._dialect = dialect
         self._by_number: dict[int, Statement] = {}
         columns = [usage_sums.c.start, *(usage_sums.c[name] for name in Measure)]
+        self.levels = Lookup(select(rate_levels), rate_levels.c.name, dialect)
         self.uses = Statement(select(*columns).where(*_in_span(0)).order_by(usage_sums.c.start), dialect)
 
     def adding_up(self, number: int) -> Statement:
@@ -75,12 +75,8 @@ class SQLBook:
 
     def levels(self, names: Collection[str]) -> Mapping[str, Level]:
         """Return the levels of rates."""
-        found: dict[str, Level] = {}
-        for part in chunks(names):
-            query = select(rate_levels).where(rate_levels.c.name.in_(part))
-            rows = self._connection.execute(query)
-            found |= {row.name: Level(tokens=row.tokens, at=row.at) for row in rows}
-        return found
+        rows = self._statements.levels.fetch(self._connection, names)
+        return {name: Level(tokens=tokens, at=at) for name, tokens, at in rows}
 
 
 def _total(place: int, totals: Sequence[ColumnElement[int]]) -> Select[Any]:

@@ -15,9 +15,8 @@ from vera_orchestrator.journal.booking import FINE, MEASURES, Bucket, Sheet, buc
 from vera_orchestrator.journal.booking_book import SQLBook, SumStatements
 from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.journal.ledger_rows import Entry
-from vera_orchestrator.journal.reading import chunks
 from vera_orchestrator.journal.schema import owners, rate_levels, usage, usage_sums
-from vera_orchestrator.journal.statements import Statement
+from vera_orchestrator.journal.statements import Lookup, Statement
 from vera_orchestrator.metering import Spent
 from vera_orchestrator.quota import Fits, Level, Never, WaitUntil
 from vera_orchestrator.windows import SECOND
@@ -47,7 +46,8 @@ class Reserve:
     """Decides bookings one after the other over what was read once, and writes those that fit together."""
 
     def __init__(self, dialect: Dialect, now: Callable[[], ColumnElement[float]]) -> None:
-        self._now = now
+        self._owners = Statement(select(owners.c.number, now()), dialect)
+        self._times = Lookup(select(usage.c.key, usage.c.at), usage.c.key, dialect)
         self._sums = SumStatements(dialect)
         self._insert = Statement(insert(usage), dialect)
         self._add = Statement(_upsert(dialect), dialect)
@@ -77,7 +77,7 @@ class Reserve:
         for item in items:
             ledger_rows.check_booking(item.booking)
         now = self._time(connection, {item.booking.owner for item in items})
-        known = _times(connection, [item.booking.key for item in items])
+        known: dict[str, int] = dict(self._times.fetch(connection, [item.booking.key for item in items]))
         fresh = [(item.booking, item.slack) for item in items if item.booking.key not in known]
         sheet = Sheet(SQLBook(connection, self._sums), now, fresh)
         granted: list[Booking] = []
@@ -108,7 +108,7 @@ class Reserve:
 
     def _time(self, connection: Connection, named: Collection[int]) -> int:
         """Return the store's time; raises LeaseLost for an owner that was removed."""
-        rows = connection.execute(select(owners.c.number, self._now())).all()
+        rows = self._owners.fetch(connection, {})
         removed = set(named) - {number for number, _ in rows}
         if removed:
             raise refusals.lease_lost(min(removed))
@@ -131,6 +131,7 @@ class Settle:
     """Puts what was used in place of what was reserved."""
 
     def __init__(self, dialect: Dialect) -> None:
+        self._entries = Lookup(select(usage), usage.c.key, dialect)
         columns = ("state", "requests", "tokens", "cost", "input", "output", "cache_read", "cache_write", "reasoning")
         values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*columns, "estimated")}
         self._names = tuple(values)
@@ -169,7 +170,8 @@ class Settle:
         """Settle bookings in their order."""
         for item in items:
             storable.check_key("key", item.key)
-        entries = _entries(connection, [item.key for item in items])
+        rows = self._entries.fetch(connection, [item.key for item in items])
+        entries = {row[0]: ledger_rows.entry_row(row) for row in rows}
         before = dict(entries)
         outcomes: list[bool] = []
         for item in items:
@@ -226,19 +228,3 @@ def _sum_values(bucket: Bucket, sums: Sequence[int], now: int) -> dict[str, Any]
 def _more_values(bucket: Bucket, sums: Sequence[int]) -> dict[str, Any]:
     place = {"the_scope": bucket.scope, "the_width": bucket.width // SECOND, "the_start": bucket.start}
     return {**place, **dict(zip(_MORE, sums, strict=True))}
-
-
-def _times(connection: Connection, keys: Collection[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for part in chunks(keys):
-        rows = connection.execute(select(usage.c.key, usage.c.at).where(usage.c.key.in_(part)))
-        found |= {row.key: row.at for row in rows}
-    return found
-
-
-def _entries(connection: Connection, keys: Collection[str]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for part in chunks(keys):
-        rows = connection.execute(select(usage).where(usage.c.key.in_(part))).mappings()
-        found |= {row["key"]: ledger_rows.entry_row(row) for row in rows}
-    return found

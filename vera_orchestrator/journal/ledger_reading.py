@@ -45,7 +45,7 @@ def totals(connection: Connection, scopes: Collection[str], since: int) -> Mappi
 def kept(connection: Connection, task: int) -> list[Kept]:
     """Return the attempts of a task."""
     query = select(usage).where(usage.c.task == task).order_by(usage.c.at, usage.c.key)
-    return [entry_row(row) for row in connection.execute(query).mappings()]
+    return [entry_row(row) for row in connection.execute(query)]
 
 
 def answer(connection: Connection, key: str, since: float) -> str | None:

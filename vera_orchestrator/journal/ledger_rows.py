@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import RowMapping
+import orjson
 
 from vera_orchestrator import money, reservation
 from vera_orchestrator.errors import InvalidValue
 from vera_orchestrator.journal import storable
 from vera_orchestrator.journal.ledger import Booking, Kept
+from vera_orchestrator.journal.schema import usage
 from vera_orchestrator.metering import Spent
 from vera_orchestrator.reservation import Amounts, Measure, Reservation, ReservationState
 from vera_orchestrator.usage import COUNTS, Usage
 
 MOST = {Measure.REQUESTS: 1 << 40, Measure.TOKENS: 1 << 40, Measure.COST: 1 << 53}
 """What one attempt can use at most (a million million tokens, 9 million USD): sums of it stay below 64 bits."""
+
+
+_COLUMNS = tuple(usage.c.keys())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,27 +103,28 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         "cost": entry.amounts.cost,
         **{name: None if usage is None else getattr(usage, name) for name in (*COUNTS, "estimated")},
         "caller": entry.caller,
-        "tags": json.dumps(entry.tags) if entry.tags else None,
-        "scopes": json.dumps(entry.scopes),
+        "tags": orjson.dumps(entry.tags).decode() if entry.tags else None,
+        "scopes": orjson.dumps(entry.scopes).decode(),
     }
 
 
-def entry_row(row: RowMapping) -> Entry:
-    """Return the entry of a row that was selected with all columns."""
-    columns: Mapping[str, Any] = {**row}
-    reported = {name: columns[name] for name in (*COUNTS, "estimated")}
+def entry_row(columns: Sequence[Any]) -> Entry:
+    """Return the entry of a row with all columns in their order; a driver may give truth values as numbers."""
+    row = dict(zip(_COLUMNS, columns, strict=True))
+    is_reported = row["estimated"] is not None
+    counts = {name: row[name] for name in COUNTS} if is_reported else {}
     return Entry(
-        key=columns["key"],
-        at=columns["at"],
-        task=columns["task"],
-        owner=columns["owner"],
-        worker_id=columns["worker_id"],
-        provider=columns["provider"],
-        model=columns["model"],
-        state=ReservationState(columns["state"]),
-        amounts=Amounts(requests=columns["requests"], tokens=columns["tokens"], cost=columns["cost"]),
-        caller=columns["caller"],
-        tags=tuple(json.loads(columns["tags"])) if columns["tags"] else (),
-        scopes=tuple(json.loads(columns["scopes"])),
-        usage=None if reported["estimated"] is None else Usage(**reported),
+        key=row["key"],
+        at=row["at"],
+        task=row["task"],
+        owner=row["owner"],
+        worker_id=row["worker_id"],
+        provider=row["provider"],
+        model=row["model"],
+        state=ReservationState(row["state"]),
+        amounts=Amounts(requests=row["requests"], tokens=row["tokens"], cost=row["cost"]),
+        caller=row["caller"],
+        tags=tuple(orjson.loads(row["tags"])) if row["tags"] else (),
+        scopes=tuple(orjson.loads(row["scopes"])),
+        usage=Usage(**counts, estimated=bool(row["estimated"])) if is_reported else None,
     )

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Engine, create_engine, event, literal
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Float, bindparam, create_engine, event
 
 from vera_orchestrator.errors import JournalUnavailable, NotConfigured
 from vera_orchestrator.journal.backend import Backend
+from vera_orchestrator.journal.driver import by_driver
 
 BUSY_SECONDS = 30.0
 """How long a transaction waits for that of another process."""
@@ -81,9 +82,14 @@ class SQLiteBackend(Backend):
         """Take the file's one write lock at once; a lock taken on the first write could not wait for others."""
         return ("BEGIN IMMEDIATE",)
 
+    def script(self, connection: Connection, *statements: str) -> None:
+        """Execute them at little cost."""
+        for statement in statements:
+            by_driver(connection, statement)
+
     def now(self) -> ColumnElement[float]:
         """Return this process's time: all that share a file are on one host."""
-        return literal(time.time())
+        return bindparam("now", type_=Float, callable_=time.time, unique=True)
 
     def remedy(self, error: Exception) -> str:
         """Name the file and what it needs."""
