@@ -44,6 +44,7 @@ def application() -> App:
     from api.command.doctor import doctor
     from api.command.down import down
     from api.command.history import history
+    from api.command.keys import keys
     from api.command.spend import spend
     from api.command.status import status
     from api.command.submit import submit
@@ -61,7 +62,7 @@ def application() -> App:
     )
     for command in (up, down, status, doctor, submit, run, logs, show, history, cancel, retry, spend):
         app.command(command)
-    for group in (batch, workers):
+    for group in (batch, workers, keys):
         app.command(group)
     app.command(_simulate, name="simulate")
     app.register_install_completion_command()  # pyright: ignore[reportUnknownMemberType]

@@ -1,0 +1,87 @@
+"""A server in a thread of the tests' own process, and the command that asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from api.app import create_app
+from api.command import main
+from api.command.ports import address_of, listen
+from api.command.serving import Server
+from BackgroundCognition.orchestrator import UnifiedOrchestrator
+from tests.api.support import EchoWorker, echoing
+from tests.support import PATIENCE
+
+Ask = Callable[..., "Answer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """An orchestrator that is served, whose worker can be held back."""
+
+    url: str
+    orchestrator: UnifiedOrchestrator
+    loop: asyncio.AbstractEventLoop
+
+    def open_gate(self) -> None:
+        worker = self.orchestrator.worker_registry.require("echo")
+        assert isinstance(worker, EchoWorker)
+        self.loop.call_soon_threadsafe(worker.gate.set)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for all tests of a file, without Prefect, Docker and Ollama."""
+    orchestrator = echoing(tmp_path_factory.mktemp("command"), docker_pool_size=0)
+    loop = asyncio.new_event_loop()
+    with listen("127.0.0.1", 0) as listening:
+
+        async def serve() -> None:
+            server = Server(create_app(orchestrator))
+            running = asyncio.create_task(server.serve([listening]))
+            await server.is_up.wait()
+            servers.append(server)
+            up.set()
+            await running
+
+        servers: list[Server] = []
+        up = threading.Event()
+        thread = threading.Thread(target=loop.run_until_complete, args=[serve()], daemon=True)
+        thread.start()
+        assert up.wait(PATIENCE)
+        yield Served(url=address_of(listening), orchestrator=orchestrator, loop=loop)
+        servers[0].should_exit = True
+        thread.join(PATIENCE)
+    loop.close()
+
+
+@pytest.fixture
+def ask(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Ask:
+    """Runs a command line against the server."""
+    monkeypatch.setenv("VERA_HOME", str(tmp_path))
+    monkeypatch.setenv("VERA_URL", served.url)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: str) -> Answer:
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return Answer(code=code, out=captured.out, err=captured.err)
+
+    return run
