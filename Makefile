@@ -1,4 +1,4 @@
-# make run       the main job, everything embedded (ARGS=--keep leaves it up)
+# make run       the whole system up, and the sample batch through it (ARGS=--once ends after the batch)
 # make services  PostgreSQL, Redis and Docker Engine on loopback, for tests (services-stop ends them)
 # make test      all tests (under 10 minutes); what needs a service that does not run is skipped
 # make soak      the long variants of the tests

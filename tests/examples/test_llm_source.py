@@ -11,7 +11,6 @@ from rich.console import Console
 from examples.display import show_answers
 from examples.llm_source import found_source
 from tests.http.server import free_port
-from vera_orchestrator.models import ParallelBatch, Task, TaskResult
 from vera_orchestrator.simulator.running import Running, serving
 from vera_orchestrator.simulator.settings import SimulatorSettings
 from vera_orchestrator.simulator.simulator import Simulator
@@ -76,10 +75,12 @@ async def test_an_ollama_without_a_model_that_chats_is_not_asked() -> None:
 
 def test_an_answer_is_shown_with_model_tokens_and_cost() -> None:
     metrics = {"model": "gpt-5.4-mini", "tokens_used": 1_234, "cost_usd": 0.00125}
-    done = Task(id="task-1", result=TaskResult(success=True, data="once [upon]\na time", metrics=metrics))
+    result = {"success": True, "data": "once [upon]\na time", "metrics": metrics}
+    done = {"id": "task-1", "status": "completed", "result": result}
+    waiting = {"id": "task-2", "status": "pending", "result": None}
     console = Console(width=120)
     with console.capture() as captured:
-        show_answers(console, ParallelBatch(tasks=[done, Task(id="task-2")]), "openai")
+        show_answers(console, {"tasks": [done, waiting]}, "openai")
     shown = captured.get()
     assert "Language models: openai" in shown
     for part in ("gpt-5.4-mini", "1,234", "0.001250 USD", "once [upon] a time"):
