@@ -46,6 +46,7 @@ class Reserve:
     """Decides bookings one after the other over what was read once, and writes those that fit together."""
 
     def __init__(self, dialect: Dialect, now: Callable[[], ColumnElement[float]]) -> None:
+        self._clock = Statement(select(now()), dialect)
         self._owners = Statement(select(owners.c.number, now()), dialect)
         self._times = Lookup(select(usage.c.key, usage.c.at), usage.c.key, dialect)
         self._sums = SumStatements(dialect)
@@ -99,7 +100,8 @@ class Reserve:
 
     def count(self, connection: Connection, scope: str, requests: int, per_minute: int) -> Fits | WaitUntil | Never:
         """Count requests of a scope if they fit; nobody else may write meanwhile."""
-        now = round(connection.execute(select(self._now())).scalar_one() * SECOND)
+        ((seconds,),) = self._clock.fetch(connection, {})
+        now = round(seconds * SECOND)
         outcome = counted(SQLBook(connection, self._sums), now, scope, requests, per_minute)
         if isinstance(outcome, Fits):
             bucket = Bucket(scope, FINE, now // FINE * FINE)
