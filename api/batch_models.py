@@ -13,7 +13,7 @@ class BatchRequest(Strict):
     """Tasks to run together; each may depend on others of the batch by their `id`.
 
     Without `execute_parallel` one runs at a time; with `fail_fast` the first failure cancels the rest. `name` is what
-    Prefect's UI shows.
+    Prefect's UI shows. `idempotency_key` is that of the whole batch, as the header.
     """
 
     tasks: list[TaskRequest] = Field(min_length=1)
@@ -21,6 +21,7 @@ class BatchRequest(Strict):
     fail_fast: bool = False
     batch_id: Name | None = None
     name: Name | None = None
+    idempotency_key: Name | None = None
 
 
 class SubmittedBatch(BaseModel):

@@ -71,6 +71,12 @@ async def sign(caller: Caller, tasks: Iterable[Task]) -> None:
         task.caller = caller.id
         if caller.id is not None:
             task.fairness_key = caller.id
+            task.idempotency_key = own_key(caller, task.idempotency_key)
+
+
+def own_key(caller: Caller, key: str | None) -> str | None:
+    """Return an idempotency key as a caller's own, so that two can use the same one."""
+    return key if key is None or caller.id is None else f"{caller.id}/{key}"
 
 
 def inner_tasks(payload: dict[str, Any]) -> int:

@@ -32,6 +32,12 @@ class HeadersTooLarge(VeraError):
         )
 
 
+REMEDIES = {
+    "missing": "Add it to the {place}.",
+    "extra_forbidden": "Correct its name, or leave it out of the {place}; /docs shows what there is.",
+}
+
+
 class Problem(Json):
     """An error as the body of an answer."""
 
@@ -80,7 +86,7 @@ def invalid_request(error: RequestValidationError) -> Problem:
         "invalid-request",
         f"{first['msg']}.{others}",
         field=".".join(str(part) for part in path),
-        remedy=f"Add it to the {place}." if first["type"] == "missing" else f"Correct it in the {place}.",
+        remedy=REMEDIES.get(first["type"], "Correct it in the {place}.").format(place=place),
     )
 
 

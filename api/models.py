@@ -38,6 +38,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Waits(Strict):
+    """A request that is answered with a result.
+
+    After `wait_seconds` it is answered with the task's address, and the task goes on; so it does if the client goes
+    away, unless `cancel_on_disconnect` is set.
+    """
+
+    wait_seconds: WaitSeconds = WAIT_SECONDS
+    cancel_on_disconnect: bool = False
+
+
 class TaskRequest(Strict):
     """A task to run."""
 
@@ -64,13 +75,11 @@ class TaskRequest(Strict):
     requirements: dict[Text, Any] | None = None
 
 
-class ExecuteRequest(TaskRequest):
+class ExecuteRequest(TaskRequest, Waits):
     """A task to run and wait for, `wait_seconds` at most."""
 
-    wait_seconds: WaitSeconds = WAIT_SECONDS
 
-
-class LLMRequest(Strict):
+class LLMRequest(Waits):
     """A prompt for a language model."""
 
     prompt: Text
@@ -82,16 +91,14 @@ class LLMRequest(Strict):
     budget: Name | None = None
     prefer_ollama: bool = True
     priority: Priority = "normal"
-    wait_seconds: WaitSeconds = WAIT_SECONDS
 
 
-class ToolRequest(Strict):
+class ToolRequest(Waits):
     """A call of a registered tool."""
 
     tool_name: Text
     tool_input: dict[Text, Any] = Field(default_factory=dict)
     priority: Priority = "normal"
-    wait_seconds: WaitSeconds = WAIT_SECONDS
 
 
 class LLMApiRegistration(Strict):
@@ -172,10 +179,11 @@ class Waiting(BaseModel):
 
 
 class History(BaseModel):
-    """Tasks, newest first."""
+    """A page of tasks, newest first; the next page begins at `next_cursor`."""
 
     tasks: list[dict[str, Any]]
     count: int
+    next_cursor: str | None
 
 
 class Registered(BaseModel):

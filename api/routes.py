@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.endpoints import batches, catalog, keys, spending, status, task, tasks, workers
+from api.endpoints import batches, catalog, history, keys, spending, status, task, tasks, workers
 from api.hosting import hosting_of
 from api.live.socket import router as live_router
 from api.models import ProblemBody
@@ -35,6 +35,7 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
     for router in (
         status.router,
         tasks.router,
+        history.router,
         batches.router,
         catalog.router,
         workers.router,

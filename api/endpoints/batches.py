@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.batch_models import BatchAnswer, BatchList, BatchRequest, CancelledBatch, RetriedBatch, SubmittedBatch
-from api.callers import Reader, Submitter, sign, visible_batch
+from api.callers import Reader, Submitter, own_key, sign, visible_batch
 from api.endpoints.common import RunningOrchestrator
 from api.endpoints.task import Wait
 from api.endpoints.tasks import task_of
@@ -17,6 +17,7 @@ from api.guard import GuardedRoute
 from api.models import CONFLICT, MISSING, Cursor
 from api.pages import brief, next_cursor, position
 from api.responses import Json
+from api.submitting import IdempotencyKey
 from BackgroundCognition.orchestrator import ParallelBatch, UnifiedOrchestrator
 from vera_orchestrator.callers import Scope
 from vera_orchestrator.journal.base import BatchCounts, BatchQuery
@@ -29,7 +30,9 @@ router = APIRouter(route_class=GuardedRoute, tags=["batches"])
 
 
 @router.post("/batches", response_model=SubmittedBatch, responses=CONFLICT, summary="Submit a batch")
-async def submit(body: BatchRequest, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
+async def submit(
+    caller: Submitter, body: BatchRequest, orchestrator: RunningOrchestrator, key: IdempotencyKey = None
+) -> Json:
     """Accept tasks that may depend on each other, all or none, and answer at once."""
     tasks = [task_of(one) for one in body.tasks]
     await sign(caller, tasks)
@@ -39,9 +42,13 @@ async def submit(body: BatchRequest, caller: Submitter, orchestrator: RunningOrc
         fail_fast=body.fail_fast,
         batch_id=body.batch_id,
         name=body.name,
+        idempotency_key=own_key(caller, key or body.idempotency_key),
     )
-    message = f"Accepted with {len(tasks)} tasks."
-    task_ids = [task.id for task in tasks]
+    assert isinstance(batch_id, str)
+    message, task_ids = f"Accepted with {len(tasks)} tasks.", [task.id for task in tasks]
+    if tasks[0].batch_id != batch_id:
+        message = "Accepted before, with the same key."
+        task_ids = [task.id for task in (await visible_batch(orchestrator, caller, batch_id)).tasks]
     return Json({"batch_id": batch_id, "task_ids": task_ids, "status": "submitted", "message": message})
 
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator
 
 from api.callers import Reader
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
+from api.moments import Moment, in_utc
 from api.responses import Json
 from api.spending_models import LimitsAnswer, SpendingAnswer
 from vera_orchestrator.callers import Scope
@@ -29,19 +29,10 @@ DAY = "day"
 BY = (DAY, *(str(one) for one in Dimension))
 USUAL_DAYS = 30
 USUAL_ROWS, MOST_ROWS = 1_000, 10_000
-YEARS = range(1970, 9000)
 SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
 PARAMETERS: dict[Dimension, str] = {**NAMES, Dimension.TAG: "tag"}
 
 router = APIRouter(route_class=GuardedRoute, tags=["spending"])
-
-
-def _with_plus(value: object) -> object:
-    """A plus sign that was not encoded arrives as a space."""
-    return value.replace(" ", "+") if isinstance(value, str) and "T" in value else value
-
-
-Moment = Annotated[datetime | None, BeforeValidator(_with_plus)]
 
 
 @router.get("/spend", response_model=SpendingAnswer, summary="What was spent")
@@ -59,8 +50,8 @@ async def spend(
     """
     accounts = orchestrator.accounts
     names, zone = _names(by), accounts.zone
-    end = _moment(until, "until", zone) or datetime.now(UTC)
-    begin = _moment(since, "since", zone) or _days_before(end, zone)
+    end = in_utc(until, "until", zone) or datetime.now(UTC)
+    begin = in_utc(since, "since", zone) or _days_before(end, zone)
     by_names = [Dimension(name) for name in names if name != DAY]
     mine = None if caller.may(Scope.MANAGE) else caller.id
     found = await accounts.spending(begin, end, by=by_names, by_day=DAY in names, caller=mine)
@@ -103,14 +94,6 @@ def _names(by: str) -> list[str]:
             f"{unknown[0]!r} is nothing to tell spending apart by.", field="by", remedy=f"Use some of {', '.join(BY)}."
         )
     return names
-
-
-def _moment(value: datetime | None, field: str, zone: ZoneInfo) -> datetime | None:
-    if value is None:
-        return None
-    if value.year not in YEARS:
-        raise InvalidValue(f"There is no spending in {value.year}.", field=field, remedy="Give a time since 1970.")
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _days_before(end: datetime, zone: ZoneInfo) -> datetime:

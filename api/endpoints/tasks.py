@@ -1,19 +1,19 @@
-"""Tasks: submit, execute, the two common kinds, and the history."""
+"""Tasks: submit, execute, and the two common kinds."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
+from starlette.requests import Request
 
-from api.callers import Reader, Submitter, sign
+from api.callers import Submitter
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import (
+    CONFLICT,
     Executed,
     ExecuteRequest,
-    History,
     LLMAnswer,
     LLMRequest,
     Submitted,
@@ -21,41 +21,62 @@ from api.models import (
     ToolAnswer,
     ToolRequest,
     Waiting,
+    Waits,
 )
 from api.responses import Json
+from api.submitting import IdempotencyKey, address_of, keyed, run
+from api.submitting import submit as take_in
 from BackgroundCognition.orchestrator import Task, TaskResult, TaskType, UnifiedOrchestrator
-from vera_orchestrator.callers import Caller, Scope
+from vera_orchestrator.callers import Caller
 from vera_orchestrator.models import task_priority
 from vera_orchestrator.task_json import task_from_json
 
-HISTORY_LIMIT = 10_000
 GOES_ON: dict[int | str, dict[str, Any]] = {
-    202: {"model": Waiting, "description": "The task had not ended within `wait_seconds`; it goes on."}
+    202: {
+        "model": Waiting,
+        "description": "The task had not ended within `wait_seconds`; it goes on.",
+        "headers": {"Location": {"description": "Where the task is read.", "schema": {"type": "string"}}},
+    }
 }
 
 router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 
 
-@router.post("/tasks/submit", response_model=Submitted)
-async def submit(caller: Submitter, body: TaskRequest, orchestrator: RunningOrchestrator) -> Json:
+@router.post("/tasks/submit", response_model=Submitted, responses=CONFLICT, summary="Submit a task")
+async def submit(
+    caller: Submitter, body: TaskRequest, orchestrator: RunningOrchestrator, key: IdempotencyKey = None
+) -> Json:
     """Accept a task and answer at once."""
-    task = task_of(body)
-    await sign(caller, [task])
-    task_id = await orchestrator.submit_task(task)
-    return Json({"task_id": task_id, "status": "submitted", "message": f"Accepted as a {task.type} task."})
+    task = keyed(task_of(body), key)
+    task_id = await take_in(orchestrator, caller, task)
+    message = f"Accepted as a {task.type} task." if task_id == task.id else "Accepted before, with the same key."
+    return Json({"task_id": task_id, "status": "submitted", "message": message})
 
 
-@router.post("/tasks/execute", response_model=Executed, responses=GOES_ON)
-async def execute(caller: Submitter, body: ExecuteRequest, orchestrator: RunningOrchestrator) -> Json:
+@router.post("/tasks/execute", response_model=Executed, responses=GOES_ON | CONFLICT, summary="Run a task")
+async def execute(
+    request: Request,
+    caller: Submitter,
+    body: ExecuteRequest,
+    orchestrator: RunningOrchestrator,
+    key: IdempotencyKey = None,
+) -> Json:
     """Run a task and answer with its result; a task that fails is an answer with `success` false."""
-    task_id, result = await run(orchestrator, caller, task_of(body), body.wait_seconds)
+    execution = Execution(request, "/tasks/execute", orchestrator, caller, body)
+    task_id, result = await execution.of(keyed(task_of(body), key))
     if result is None:
-        return await goes_on(orchestrator, task_id)
+        return await execution.goes_on(task_id)
     return Json({"task_id": task_id, **result.to_dict()})
 
 
-@router.post("/llm/request", response_model=LLMAnswer, responses=GOES_ON)
-async def llm_request(caller: Submitter, body: LLMRequest, orchestrator: RunningOrchestrator) -> Json:
+@router.post("/llm/request", response_model=LLMAnswer, responses=GOES_ON | CONFLICT, summary="Ask a language model")
+async def llm_request(
+    request: Request,
+    caller: Submitter,
+    body: LLMRequest,
+    orchestrator: RunningOrchestrator,
+    key: IdempotencyKey = None,
+) -> Json:
     """Ask a language model."""
     asked = {name: getattr(body, name) for name in ("prompt", "model", "system", "temperature", "max_tokens")}
     task = Task(
@@ -66,28 +87,21 @@ async def llm_request(caller: Submitter, body: LLMRequest, orchestrator: Running
         budget=body.budget,
         metadata={"prefer_ollama": body.prefer_ollama},
     )
-    return await answer(orchestrator, caller, task, body.wait_seconds, name="response")
+    return await Execution(request, "/llm/request", orchestrator, caller, body).answer(keyed(task, key), "response")
 
 
-@router.post("/tools/execute", response_model=ToolAnswer, responses=GOES_ON)
-async def tool_call(caller: Submitter, body: ToolRequest, orchestrator: RunningOrchestrator) -> Json:
+@router.post("/tools/execute", response_model=ToolAnswer, responses=GOES_ON | CONFLICT, summary="Call a tool")
+async def tool_call(
+    request: Request,
+    caller: Submitter,
+    body: ToolRequest,
+    orchestrator: RunningOrchestrator,
+    key: IdempotencyKey = None,
+) -> Json:
     """Call a tool."""
     payload = {"tool_name": body.tool_name, "tool_input": body.tool_input}
     task = Task(type=TaskType.TOOL_CALL, priority=task_priority(body.priority), payload=payload)
-    return await answer(orchestrator, caller, task, body.wait_seconds, name="result")
-
-
-@router.get("/tasks/history", response_model=History)
-async def history(
-    caller: Reader,
-    orchestrator: RunningOrchestrator,
-    limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 100,
-    status: Annotated[str | None, Query(description="Only tasks with this status.")] = None,
-) -> Json:
-    """List tasks, newest first."""
-    only = None if caller.may(Scope.MANAGE) else caller.id
-    tasks = await asyncio.to_thread(orchestrator.get_task_history, limit, status, caller=only)
-    return Json({"tasks": tasks, "count": len(tasks)})
+    return await Execution(request, "/tools/execute", orchestrator, caller, body).answer(keyed(task, key), "result")
 
 
 def task_of(body: TaskRequest) -> Task:
@@ -96,39 +110,49 @@ def task_of(body: TaskRequest) -> Task:
     return task_from_json({**given, "priority": task_priority(body.priority)})
 
 
-async def run(
-    orchestrator: UnifiedOrchestrator, caller: Caller, task: Task, seconds: float
-) -> tuple[str, TaskResult | None]:
-    """Run a task; return its id and its result, or None if that takes longer than `seconds`."""
-    await sign(caller, [task])
-    task_id = await orchestrator.submit_task(task)
-    assert isinstance(task_id, str)
-    try:
-        return task_id, await orchestrator.wait_for(task_id, seconds)
-    except TimeoutError:
-        return task_id, None
+class Execution:
+    """Runs the task of a request and answers with its result, or with its address if it takes too long."""
 
+    def __init__(
+        self, request: Request, path: str, orchestrator: UnifiedOrchestrator, caller: Caller, body: Waits
+    ) -> None:
+        self._request = request
+        self._path = path
+        self._orchestrator = orchestrator
+        self._caller = caller
+        self._body = body
 
-async def answer(orchestrator: UnifiedOrchestrator, caller: Caller, task: Task, seconds: float, *, name: str) -> Json:
-    """Run a task and answer with its result, the data under `name`."""
-    task_id, result = await run(orchestrator, caller, task, seconds)
-    if result is None:
-        return await goes_on(orchestrator, task_id)
-    return Json(
-        {
-            "task_id": task_id,
-            "success": result.success,
-            name: result.data,
-            "error": result.error,
-            "error_type": result.error_type,
-            "metrics": result.metrics,
-        }
-    )
+    async def of(self, task: Task) -> tuple[str, TaskResult | None]:
+        """Run a task; return its id and its result, or None if it goes on."""
+        return await run(
+            self._orchestrator,
+            self._caller,
+            task,
+            seconds=self._body.wait_seconds,
+            cancelled_by_leaving=self._request if self._body.cancel_on_disconnect else None,
+        )
 
+    async def answer(self, task: Task, name: str) -> Json:
+        """Run a task and answer with its result, the data under `name`."""
+        task_id, result = await self.of(task)
+        if result is None:
+            return await self.goes_on(task_id)
+        return Json(
+            {
+                "task_id": task_id,
+                "success": result.success,
+                name: result.data,
+                "error": result.error,
+                "error_type": result.error_type,
+                "metrics": result.metrics,
+            }
+        )
 
-async def goes_on(orchestrator: UnifiedOrchestrator, task_id: str) -> Json:
-    """Answer that a task has not ended yet, with what it waits for."""
-    task = await orchestrator.get_task(task_id)
-    status, reason = (str(task.status), task.status_reason) if task is not None else ("pending", None)
-    message = f"The task goes on{f': {reason}' if reason else ''}. It will be listed in /tasks/history."
-    return Json({"task_id": task_id, "status": status, "message": message}, status_code=202)
+    async def goes_on(self, task_id: str) -> Json:
+        """Answer that a task has not ended yet, with what it waits for."""
+        task = await self._orchestrator.get_task(task_id)
+        status, reason = (str(task.status), task.status_reason) if task is not None else ("pending", None)
+        address = address_of(self._request, self._path, "tasks", task_id)
+        message = f"The task goes on{f': {reason}' if reason else ''}. Read it at {address}."
+        content = {"task_id": task_id, "status": status, "message": message}
+        return Json(content, status_code=202, headers={"Location": address})

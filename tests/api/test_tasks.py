@@ -162,7 +162,7 @@ async def test_the_history_lists_tasks_newest_first(client: httpx.AsyncClient) -
     for n in range(3):
         await client.post("/tasks/execute", json={"type": "custom", "payload": {"n": n}})
     body = (await client.get("/tasks/history", params={"limit": 2})).json()
-    assert set(body) == {"tasks", "count"}
+    assert set(body) == {"tasks", "count", "next_cursor"}
     assert body["count"] == 2
     assert [task["payload"] for task in body["tasks"]] == [{"n": 2}, {"n": 1}]
     assert all(set(task) >= TASK for task in body["tasks"])
@@ -183,3 +183,19 @@ async def test_what_is_nested_to_the_limit_does_not_spoil_the_history(client: ht
     response = await client.post("/tasks/submit", content=content, headers={"Content-Type": "application/json"})
     assert response.status_code == 200
     assert (await client.get("/tasks/history")).json()["count"] == 1
+
+
+async def test_a_task_that_goes_on_has_an_address(client: httpx.AsyncClient, echo: EchoWorker) -> None:
+    task = {"type": "custom", "id": "a/b", "payload": {"wait": True}, "wait_seconds": 0}
+    response = await client.post("/tasks/execute", json=task)
+    address = response.headers["location"]
+    assert address == "/api/v2/orchestrator/tasks/a%2Fb"
+    echo.gate.set()
+    found = await client.get(httpx.URL(str(client.base_url)).join(address), params={"wait_seconds": 5})
+    assert found.json()["id"] == "a/b"
+
+
+async def test_an_unknown_field_is_refused_by_its_name(client: httpx.AsyncClient) -> None:
+    answer = problem(await client.post("/tasks/submit", json={"type": "custom", "prioritty": "high"}), 422)
+    assert answer["field"] == "prioritty"
+    assert "leave it out" in answer["remedy"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
 import pytest
 
 from tests.conformance.journal_rows import LARGE, add_ended, batch, ending, failure, task
@@ -135,6 +138,45 @@ class HistorySuite:
                 and kind in (None, row.type)
                 and exhausted in (None, row.exhausted)
             ]
+
+    async def test_history_can_be_limited_to_whose_and_when_and_where(self, journal: Journal) -> None:
+        await journal.add([task(1, caller="k"), task(2, worker_id="w"), task(3, batch=5)], batch(5))
+        await journal.ended(ending(3))
+        await journal.add([task(4, caller="k", batch=6)], batch(6, id="b5"))
+
+        def found(**asked: Any) -> list[int]:
+            return [row.key for row in journal.history(HistoryQuery(**asked))]
+
+        assert found(caller="k") == [4, 1]
+        assert found(caller="k", limit=1) == [4]
+        assert found(worker_id="w") == [2]
+        assert found(batch_id="b5") == [4, 3]
+        assert found(batch_id="b6") == []
+        assert found(since=1_002.0, until=1_004.0) == [3, 2]
+        assert found(caller="k", batch_id="b5", until=2_000.0, before_key=5, type="custom") == [4]
+
+    @pytest.mark.parametrize("text", ["\0", "\ud800"])
+    @pytest.mark.parametrize("name", ["type", "caller", "tag", "batch_id", "worker_id"])
+    async def test_history_of_what_no_row_can_have_is_empty(self, journal: Journal, name: str, text: str) -> None:
+        await journal.add([task(1)])
+        assert list(journal.history(HistoryQuery(**{name: text}))) == []
+
+    async def test_history_can_be_limited_to_a_tag(self, journal: Journal) -> None:
+        tags: list[list[str]] = [["a"], ["a", "b%"], ["ab"], [], ['é"_']]
+        specs = [{"payload": {"a": "a"}, "tags": of} for of in tags]
+        texts = [orjson.dumps(spec).decode() for spec in specs]
+        await journal.add([task(key, spec=text) for key, text in enumerate(texts, start=1)])
+        await journal.add([task(key, spec='{"payload": {"tags": "a"}}') for key in range(10, 14)])
+
+        def found(tag: str, **more: Any) -> list[int]:
+            return [row.key for row in journal.history(HistoryQuery(tag=tag, **more))]
+
+        assert found("a") == [2, 1]
+        assert found("a", limit=1) == [2]
+        assert found("a", before_key=2) == [1]
+        assert found("b%") == [2]
+        assert found("%") == found("payload") == []
+        assert found('é"_') == [5]
 
     async def test_counts_are_by_status(self, journal: Journal) -> None:
         assert await journal.counts() == Counts()

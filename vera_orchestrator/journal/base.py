@@ -117,7 +117,10 @@ class Ending:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryQuery:
-    """What to list: newest first, rows before `before_key`, with these properties."""
+    """What to list: newest first, rows before `before_key`, with these properties.
+
+    `since` and `until` bound the time of submission, in seconds since the epoch, the first included.
+    """
 
     limit: int = 100
     status: TaskStatus | None = None
@@ -125,6 +128,11 @@ class HistoryQuery:
     before_key: int | None = None
     exhausted: bool | None = None
     caller: str | None = None
+    tag: str | None = None
+    batch_id: str | None = None
+    worker_id: str | None = None
+    since: float | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

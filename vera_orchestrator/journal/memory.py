@@ -375,7 +375,9 @@ class MemoryJournal(Journal):
     def history(self, query: HistoryQuery) -> Sequence[TaskRow]:
         """See the port."""
         self._check_open()
-        found = (row for row in reversed(self._tasks.ordered()) if matches(row, query))
+        same = {key for key, batch in self._batches.items() if batch.id == query.batch_id}
+        within = None if query.batch_id is None else same
+        found = (row for row in reversed(self._tasks.ordered()) if matches(row, query, within))
         return list(islice(found, max(0, query.limit)))
 
     async def counts(self) -> Counts:

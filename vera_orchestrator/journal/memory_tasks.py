@@ -9,6 +9,7 @@ from dataclasses import replace
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals
 from vera_orchestrator.journal.base import HistoryQuery, TaskRow
+from vera_orchestrator.journal.rows import has_tag
 
 
 class TaskTable:
@@ -86,14 +87,17 @@ def newest(rows: Sequence[TaskRow]) -> TaskRow | None:
     return max(rows, key=lambda row: row.key, default=None)
 
 
-def matches(row: TaskRow, query: HistoryQuery) -> bool:
-    """Whether a row has the properties that a query asks for."""
+def matches(row: TaskRow, query: HistoryQuery, batches: Collection[int] | None) -> bool:
+    """Whether a row has the properties that a query asks for; `batches` are those with its `batch_id`."""
+    asked = {"status": row.status, "type": row.type, "caller": row.caller, "worker_id": row.worker_id}
     return (
-        (query.before_key is None or row.key < query.before_key)
-        and (query.status is None or row.status == query.status)
-        and (query.type is None or row.type == query.type)
-        and (query.caller is None or row.caller == query.caller)
+        all(getattr(query, name) in (None, value) for name, value in asked.items())
+        and (query.before_key is None or row.key < query.before_key)
         and (query.exhausted is None or row.exhausted == query.exhausted)
+        and (query.since is None or row.submitted_at >= query.since)
+        and (query.until is None or row.submitted_at < query.until)
+        and (batches is None or row.batch in batches)
+        and (query.tag is None or has_tag(row, query.tag))
     )
 
 

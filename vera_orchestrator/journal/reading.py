@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from operator import eq, ge, lt
 from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, select, union_all
 
 from vera_orchestrator.enums import TaskStatus
@@ -18,7 +21,7 @@ from vera_orchestrator.journal.base import (
     TaskRow,
     WorkerRow,
 )
-from vera_orchestrator.journal.rows import batch_row, owner_row, task_row, worker_row
+from vera_orchestrator.journal.rows import batch_row, has_tag, owner_row, task_row, worker_row
 from vera_orchestrator.journal.schema import (
     batches,
     cancellations,
@@ -89,21 +92,43 @@ def by_keys(connection: Connection, keys: Collection[int]) -> Mapping[int, TaskR
 
 def history(connection: Connection, query: HistoryQuery) -> Sequence[TaskRow]:
     """Return rows newest first, with results."""
-    matching = _whole.limit(max(0, query.limit)).order_by(_newest_first(query.status))
-    if query.before_key is not None:
-        matching = matching.where(tasks.c.key < query.before_key)
+    limit = max(0, query.limit)
+    if query.tag is None:
+        return _task_rows(connection, _asked_for(query).limit(limit))
+    found: list[TaskRow] = []
+    size, before = max(limit, CHUNK), query.before_key
+    while len(found) < limit:
+        part = _task_rows(connection, _asked_for(replace(query, before_key=before)).limit(size))
+        found += [row for row in part if has_tag(row, query.tag)]
+        if len(part) < size:
+            break
+        before = part[-1].key
+    return found[:limit]
+
+
+def _asked_for(query: HistoryQuery) -> Select[Any]:
+    """Return the statement for a history, newest first; of a tag it only knows that the spec holds its text."""
+    matching = _whole.order_by(_newest_first(query.status))
     if query.status is not None:
         # Which half a status belongs to follows from it, but only this lets the database use the half's index.
         matching = matching.where(
             tasks.c.status == query.status.value, finished if query.status.is_final else unfinished
         )
-    if query.type is not None:
-        matching = matching.where(tasks.c.type == str(query.type))
-    if query.caller is not None:
-        matching = matching.where(tasks.c.caller == query.caller)
     if query.exhausted is not None:
         matching = matching.where(is_exhausted if query.exhausted else tasks.c.exhausted.is_(False))
-    return _task_rows(connection, matching)
+    if query.batch_id is not None:
+        matching = matching.where(tasks.c.batch.in_(select(batches.c.key).where(batches.c.id == query.batch_id)))
+    if query.tag is not None:
+        matching = matching.where(tasks.c.spec.contains(orjson.dumps(query.tag).decode(), autoescape=True))
+    conditions: Sequence[tuple[Callable[..., Any], ColumnElement[Any], object]] = (
+        (lt, tasks.c.key, query.before_key),
+        (eq, tasks.c.type, query.type),
+        (eq, tasks.c.caller, query.caller),
+        (eq, tasks.c.worker_id, query.worker_id),
+        (ge, tasks.c.submitted_at, query.since),
+        (lt, tasks.c.submitted_at, query.until),
+    )
+    return matching.where(*(compare(column, value) for compare, column, value in conditions if value is not None))
 
 
 def _newest_first(status: TaskStatus | None) -> ColumnElement[Any]:

@@ -56,6 +56,15 @@ def task_row(row: RowMapping) -> TaskRow:
     return TaskRow(**values)
 
 
+def has_tag(row: TaskRow, tag: str) -> bool:
+    """Whether a task was submitted with a tag; one whose spec cannot be read was not."""
+    try:
+        spec: dict[str, Any] = json.loads(row.spec)
+        return tag in spec.get("tags", ())
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
 def batch_values(row: BatchRow) -> dict[str, Any]:
     """Return the columns of a batch."""
     return {

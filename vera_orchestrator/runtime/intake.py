@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from types import NoneType
 from typing import Any
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import InvalidPayload, InvalidValue, UnknownDependency
+from vera_orchestrator.errors import InvalidBatch, InvalidPayload, InvalidValue, UnknownDependency
 from vera_orchestrator.graph import check_graph, check_unique, topological_order
-from vera_orchestrator.journal.base import TaskRow
+from vera_orchestrator.journal.base import BatchRow, TaskRow
 from vera_orchestrator.models import Task
 from vera_orchestrator.payloads import TASK_TYPES, check_payload
 from vera_orchestrator.runtime.codec import encode_spec, to_datetime, to_seconds
@@ -68,7 +68,7 @@ class Intake:
             due_at=due_at,
             owner=owner,
             idempotency_key=idempotency_key,
-            body_hash=self._body_hash(task) if idempotency_key else None,
+            body_hash=body_hash(task) if idempotency_key else None,
             store=task.store,
             caller=task.caller,
         )
@@ -92,10 +92,35 @@ class Intake:
         task.started_at = task.completed_at = task.worker_id = None
         task.retry_count, task.submitted_at, task.batch_id = 0, to_datetime(submitted_at), batch_id
 
-    @staticmethod
-    def _body_hash(task: Task) -> str:
-        spec = encode_spec(task, task.payload, after=(), batch_id=None)
-        return hashlib.sha256(f"{task.type}\n{int(task.priority)}\n{spec}".encode()).hexdigest()
+
+def body_hash(task: Task) -> str:
+    """Return what tells whether two tasks with one idempotency key are the same."""
+    spec = encode_spec(task, task.payload, after=(), batch_id=None)
+    return hashlib.sha256(f"{task.type}\n{int(task.priority)}\n{spec}".encode()).hexdigest()
+
+
+BATCH_KEY = "batch:"
+
+
+def is_batch_key(key: str | None) -> bool:
+    """Whether an idempotency key is that of a whole batch."""
+    return key is not None and key.startswith(BATCH_KEY)
+
+
+def with_batch_key(drafts: Sequence[Draft], key: str, batch: BatchRow) -> list[Draft]:
+    """Return the drafts of a batch, the first with the idempotency key of the whole and the hash of all.
+
+    Raises InvalidBatch if its task has a key of its own.
+    """
+    first, *others = drafts
+    if first.row.idempotency_key is not None:
+        raise InvalidBatch(
+            "both the batch and its first task have one.", field="idempotency_key", remedy="Leave one of them out."
+        )
+    text = "\n".join([batch.options, *(body_hash(draft.entry.task) for draft in drafts)])
+    whole = hashlib.sha256(text.encode()).hexdigest()
+    row = replace(first.row, idempotency_key=f"{BATCH_KEY}{key}", body_hash=whole)
+    return [replace(first, row=row), *others]
 
 
 def check_task(task: object) -> Task:

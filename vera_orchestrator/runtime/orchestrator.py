@@ -23,13 +23,13 @@ from vera_orchestrator.journal.base import BatchCounts, BatchQuery, HistoryQuery
 from vera_orchestrator.journal.ledger import Total
 from vera_orchestrator.models import Hook, ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
+from vera_orchestrator.runtime.history import ONLY_LIVE, HistoryPage, Keyed, as_it_stands, waiting_here
 from vera_orchestrator.runtime.lifecycle import Lifecycle
 from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.reading import TaskDetails
 from vera_orchestrator.runtime.status import metrics_of, queues_of, recording_of
 from vera_orchestrator.runtime.submission import BatchOptions
-from vera_orchestrator.secrets import mask
 from vera_orchestrator.windows import SECOND, day_of, zone_named
 
 
@@ -157,36 +157,18 @@ class Orchestrator(Lifecycle):
             raise InvalidValue(
                 f"{status_filter!r} is not a status.", field="status", remedy=f"Use one of {', '.join(TaskStatus)}."
             ) from None
-        query = HistoryQuery(limit=limit, status=status, **more)
-        return [self._as_it_stands(task, query).to_dict() for task in self._history(query)]
+        page = self.list_tasks(HistoryQuery(limit=limit, status=status, **more))
+        return [task.to_dict() for task in page.tasks]
 
-    def _as_it_stands(self, task: Task, query: HistoryQuery) -> Task:
-        """Return a task of the history with its live status: the journal does not know what a task waits for.
+    def list_tasks(self, query: HistoryQuery) -> HistoryPage:
+        """Return a page of tasks, newest first, as they stand; blocks for a moment."""
+        limit = max(0, query.limit)
+        found = self._history(dataclasses.replace(query, limit=limit + 1))
+        return HistoryPage.of([(key, as_it_stands(self._parts, key, task, query)) for key, task in found], limit)
 
-        Where a status was asked for, it is the journal's, so that a page holds what was asked for.
-        """
-        parts = self._parts
-        entry = parts.live.find(task.id) if query.status is None and not task.status.is_final else None
-        if entry is not None and not entry.final:
-            task.status, task.status_reason = parts.dispatcher.explain(entry)
-        return task
-
-    def _waiting(self, query: HistoryQuery) -> list[Task]:
-        """Return the tasks that wait here with a status that only the living have."""
-        parts = self._parts
-        found: list[Task] = []
-        for entry in sorted(parts.live, key=lambda entry: entry.key, reverse=True):
-            status, reason = parts.dispatcher.explain(entry)
-            before = query.before_key is None or entry.key < query.before_key
-            asked_for = query.type in (None, entry.task.type) and query.caller in (None, entry.task.caller)
-            if status is query.status and before and asked_for and not query.exhausted:
-                payload = mask(entry.task.payload)
-                found.append(dataclasses.replace(entry.task, payload=payload, status=status, status_reason=reason))
-        return found[: max(0, query.limit)]
-
-    def _history(self, query: HistoryQuery) -> list[Task]:
-        if query.status in (TaskStatus.WAITING_RESOURCES, TaskStatus.RATE_LIMITED):
-            return self._waiting(query)
+    def _history(self, query: HistoryQuery) -> list[Keyed]:
+        if query.status in ONLY_LIVE:
+            return waiting_here(self._parts, query)
         try:
             return self._reading.history(query)
         except JournalUnavailable:
@@ -195,7 +177,7 @@ class Orchestrator(Lifecycle):
         with ThreadPoolExecutor(1) as thread:  # opening needs an event loop, and the caller's cannot turn meanwhile
             return thread.submit(asyncio.run, self._history_when_stopped(query)).result()
 
-    async def _history_when_stopped(self, query: HistoryQuery) -> list[Task]:
+    async def _history_when_stopped(self, query: HistoryQuery) -> list[Keyed]:
         journal = self._given.journal
         await journal.open()
         try:
@@ -207,7 +189,7 @@ class Orchestrator(Lifecycle):
         """Return the failed tasks that are out of retries, newest first."""
         await self._given.journal.open()
         query = HistoryQuery(limit=limit, exhausted=True)
-        return await asyncio.to_thread(self._reading.history, query)
+        return [task for _, task in await asyncio.to_thread(self._reading.history, query)]
 
     async def retry_tasks(self, task_ids: Sequence[str]) -> list[str]:
         """Put failed or cancelled tasks back into the queue with no retry used; return the ids of those it did.
@@ -236,23 +218,28 @@ class Orchestrator(Lifecycle):
         fail_fast: bool = False,
         batch_id: str | None = None,
         name: str | None = None,
+        idempotency_key: str | None = None,
     ) -> str | list[TaskResult]:
         """Accept tasks that may depend on each other, in any order; return the batch's id, or with `wait` the results.
 
         Results are in the order of `tasks`. With `execute_parallel=False` one task runs at a time, in dependency order.
-        With `fail_fast` the first failure cancels the rest. `name` is what Prefect's UI shows. Raises as `submit_task`
+        With `fail_fast` the first failure cancels the rest. `name` is what Prefect's UI shows. The same batch again
+        with one `idempotency_key` is not accepted twice: the earlier one is answered with. Raises as `submit_task`
         does (DuplicateTaskId also if a batch with this id has not ended), and CyclicDependency; then nothing was
         accepted.
         """
         parts = await self._taking()
         options = BatchOptions(execute_parallel=execute_parallel, fail_fast=fail_fast, name=name)
         with self._only_batch(batch_id):
-            await self._check_batch_id(batch_id)
+            if idempotency_key is None:  # else the journal finds out which comes first
+                await self._check_batch_id(batch_id)
             try:
-                state = await parts.submission.batch(tasks, options, batch_id)
+                state = await parts.submission.batch(tasks, options, batch_id, idempotency_key)
             except LeaseLost:
                 parts = await self._reborn(parts)
-                state = await parts.submission.batch(tasks, options, batch_id)
+                state = await parts.submission.batch(tasks, options, batch_id, idempotency_key)
+        if isinstance(state, str):
+            return await self.wait_for_batch(state) if wait else state
         if not wait:
             return state.batch.id
         await asyncio.shield(state.done)

@@ -12,6 +12,7 @@ from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState, batch_status
 from vera_orchestrator.runtime.codec import legible_task, to_datetime
 from vera_orchestrator.runtime.entry import Entry
+from vera_orchestrator.runtime.history import Keyed
 from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.submission import decode_options
 from vera_orchestrator.secrets import mask
@@ -94,9 +95,9 @@ class Reading:
             flow_run_id=row.flow_run_id,
         )
 
-    def history(self, query: HistoryQuery) -> list[Task]:
-        """Return tasks, newest first; blocks for a moment."""
-        return [shown(row) for row in self._journal.history(query)]
+    def history(self, query: HistoryQuery) -> list[Keyed]:
+        """Return tasks with their keys, newest first; blocks for a moment."""
+        return [(row.key, shown(row)) for row in self._journal.history(query)]
 
 
 def live_batch(state: BatchState, elsewhere: Mapping[int, TaskRow]) -> ParallelBatch:

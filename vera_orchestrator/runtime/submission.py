@@ -20,7 +20,15 @@ from vera_orchestrator.models import ParallelBatch, StreamChunk, Task, TaskResul
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.codec import decode_task, to_datetime
 from vera_orchestrator.runtime.entry import Entry, Upstream, run_name
-from vera_orchestrator.runtime.intake import Draft, Intake, batch_edges, check_task, unknown_dependency
+from vera_orchestrator.runtime.intake import (
+    Draft,
+    Intake,
+    batch_edges,
+    check_task,
+    is_batch_key,
+    unknown_dependency,
+    with_batch_key,
+)
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
@@ -70,7 +78,7 @@ class Submission:
         self._check(task)
         with self._room(1):
             after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
-            draft = self._draft(task, time.time(), after)
+            draft = self._draft(task, _now(), after)
             draft.entry.listener = listener
             return await self._in_any_case((draft,), self._commit_task(task, draft, unmet))
 
@@ -106,8 +114,9 @@ class Submission:
         tasks: Sequence[Task],
         options: BatchOptions,
         batch_id: str | None = None,
-    ) -> BatchState:
-        """Accept a batch, all of it or nothing.
+        idempotency_key: str | None = None,
+    ) -> BatchState | str:
+        """Accept a batch, all of it or nothing; return the id of an earlier one with its idempotency key instead.
 
         Raises what `task` raises, and CyclicDependency. An empty list is an InvalidBatch.
         """
@@ -117,7 +126,7 @@ class Submission:
             self._check(task)
         _check_keys(tasks)
         edges = batch_edges(tasks, in_order=not options.execute_parallel)
-        now = time.time()
+        now = _now()
         batch = ParallelBatch(
             id=batch_id or str(uuid4()),
             tasks=list(tasks),
@@ -131,17 +140,24 @@ class Submission:
         row = BatchRow(key=key, id=batch.id, options=orjson.dumps(options).decode(), submitted_at=now)
         with self._room(len(tasks)):
             drafts = self._drafts(tasks, edges, batch, key, now)
+            if idempotency_key is not None:
+                drafts = with_batch_key(drafts, idempotency_key, row)
             return await self._in_any_case(drafts, self._commit_batch(batch, drafts, row, options))
 
     async def _commit_batch(
         self, batch: ParallelBatch, drafts: Sequence[Draft], row: BatchRow, options: BatchOptions
-    ) -> BatchState:
+    ) -> BatchState | str:
         key, now, tasks = row.key, row.submitted_at, batch.tasks
         since = now - self._settings.idempotency_ttl_seconds
         added = await self._journal.add([draft.row for draft in drafts], row, idempotent_since=since)
         if added.existing is not None:
+            earlier = added.existing
+            if earlier.batch is not None and is_batch_key(earlier.idempotency_key):
+                found = await self._journal.batch_by_key(earlier.batch)
+                if found is not None:
+                    return found.id
             raise IdempotencyConflict(
-                f"an earlier task, {added.existing.id!r}, has one of the batch's idempotency keys.",
+                f"an earlier task, {earlier.id!r}, has one of the batch's idempotency keys.",
                 field="idempotency_key",
                 remedy="Nothing was accepted. Leave that task out, or give it another key.",
             )
@@ -262,6 +278,11 @@ class Submission:
         future = self._live.watch(row.key, earlier)
         self._progress.look_elsewhere()
         return await future
+
+
+def _now() -> float:
+    """Return the time to the microsecond, as it is shown: so that what is shown can be asked for."""
+    return round(time.time(), 6)
 
 
 def _unheeded(step: asyncio.Task[Any]) -> None:
