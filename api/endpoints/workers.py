@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from pydantic import SecretStr
+from starlette.requests import Request
 
-from api.callers import Manager, Reader
+from api.callers import Manager, Reader, concerns
 from api.endpoints.common import AnyOrchestrator, RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import (
@@ -31,7 +32,9 @@ async def list_workers(_: Reader, orchestrator: AnyOrchestrator) -> Json:
 
 
 @router.post("/workers/llm-api/register", response_model=Registered)
-async def register_llm_api(_: Manager, body: LLMApiRegistration, orchestrator: RunningOrchestrator) -> Json:
+async def register_llm_api(
+    _: Manager, request: Request, body: LLMApiRegistration, orchestrator: RunningOrchestrator
+) -> Json:
     """Add a cloud LLM API. Whether it answers and takes the key is shown as the worker's status."""
     worker_id = await orchestrator.register_llm_api(
         body.api_type,
@@ -42,14 +45,18 @@ async def register_llm_api(_: Manager, body: LLMApiRegistration, orchestrator: R
         base_url=body.base_url,
         default_model=body.default_model,
     )
+    concerns(request, worker_id)
     return registered(orchestrator.worker_registry.require(worker_id))
 
 
 @router.post("/workers/remote/register", response_model=Registered, responses={502: {"model": ProblemBody}})
-async def register_remote(_: Manager, body: RemoteRegistration, orchestrator: RunningOrchestrator) -> Json:
+async def register_remote(
+    _: Manager, request: Request, body: RemoteRegistration, orchestrator: RunningOrchestrator
+) -> Json:
     """Add a remote compute node, if it can be reached."""
     token = body.auth_token or SecretStr("")
     worker = RemoteWorker(body.remote_url, worker_id=body.worker_id, auth_token=token)
+    concerns(request, worker.worker_id)
     await admit_node(orchestrator.worker_registry, worker)
     return registered(worker)
 

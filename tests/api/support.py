@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,43 @@ async def served(orchestrator: UnifiedOrchestrator) -> AsyncGenerator[httpx.Asyn
     register_routes(app, orchestrator=orchestrator)
     async with app.router.lifespan_context(app), calling(app) as client:
         yield client
+
+
+async def opened(
+    app: FastAPI, path: str, key: str | None = None, *, peer: str = "10.0.0.1", headers: Sequence[tuple[str, str]] = ()
+) -> int:
+    """Return 101 if a WebSocket opens, which is closed again, else the status of the refusal."""
+    given = [*headers, *([("authorization", f"Bearer {key}")] if key else [])]
+    names = {name.lower() for name, _ in given}
+    sent = [*([] if "host" in names else [("host", "10.0.0.2:8000")]), *given]
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "scheme": "ws",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in sent],
+        "client": (peer, 50_000),
+        "server": ("10.0.0.2", 8_000),
+        "subprotocols": [],
+        "state": {},
+        "extensions": {"websocket.http.response": {}},
+    }
+    answers: asyncio.Queue[int] = asyncio.Queue()
+    coming = asyncio.Queue[dict[str, Any]]()
+    coming.put_nowait({"type": "websocket.connect"})
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "websocket.accept":
+            answers.put_nowait(101)
+            coming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        elif message["type"] == "websocket.http.response.start":
+            answers.put_nowait(message["status"])
+
+    await app(scope, coming.get, send)
+    return answers.get_nowait()
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:
