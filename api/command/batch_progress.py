@@ -43,9 +43,9 @@ def _shown(client: Client, batch_id: str) -> Mapping[str, Any]:
     with Live(console=beside, transient=True, auto_refresh=False) as live:
         while True:
             asked = time.monotonic()
-            batch = client.get(path)
+            batch = client.get(path, brief="true")
             if batch["status"] in FINAL:
-                return batch
+                return client.get(path)
             if beside.is_terminal:
                 live.update(batch_view(batch, most_rows=max(beside.height - HEAD_LINES, 1)), refresh=True)
             spent = time.monotonic() - asked

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,13 @@ class Served:
     orchestrator: UnifiedOrchestrator
     loop: asyncio.AbstractEventLoop
 
-    def open_gate(self) -> None:
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Let tasks that say `wait` wait while the block lasts."""
         worker = self.orchestrator.worker_registry.require("echo")
         assert isinstance(worker, EchoWorker)
+        self.loop.call_soon_threadsafe(worker.gate.clear)
+        yield
         self.loop.call_soon_threadsafe(worker.gate.set)
 
 
