@@ -14,7 +14,7 @@ from rich.text import Text
 
 from api.command.tables import plain_table
 from api.command.waiting import FINAL
-from api.command.words import COLOURS, coloured, duration, moment, number, one_line
+from api.command.words import COLOURS, coloured, duration, moment, number, one_line, why
 
 ORDER = ("running", "failed", "cancelled", "rate_limited", "waiting_resources", "queued", "pending", "completed")
 BAR_WIDTH = 40
@@ -55,17 +55,21 @@ def tasks_view(tasks: Sequence[Mapping[str, Any]]) -> Table:
     for task in tasks:
         result: Mapping[str, Any] = task["result"] or {}
         time = result.get("execution_time_ms")
-        told = result.get("data") if result.get("success") else result.get("error") or task.get("status_reason")
+        told = one_line(result.get("data")) if result.get("success") else why(result.get("error") or _reason(task))
         rows.append(
             (
                 escape(task["id"]),
                 coloured(task["status"]),
                 escape(result.get("worker_id") or ""),
                 duration(time / 1_000) if time else "",
-                escape(one_line(told)),
+                escape(told),
             )
         )
     return plain_table(("task", "status", "worker", "time", "result"), rows, right=("time",), wide="result")
+
+
+def _reason(task: Mapping[str, Any]) -> str | None:
+    return task.get("status_reason")
 
 
 def _bar(batch_id: str, status: str, tasks: Sequence[Mapping[str, Any]]) -> Table:

@@ -30,6 +30,8 @@ class Filter:
     cursor: Annotated[str | None, Parameter(help="Go on where an earlier answer ended.")] = None
 
 
+SUMMARY = 40
+"""Characters of what a task is about."""
 EVERYTHING = Filter()
 """Nothing was given."""
 
@@ -65,7 +67,7 @@ def _show(found: Mapping[str, Any]) -> None:
     from rich.markup import escape
 
     from api.command.tables import plain_table
-    from api.command.words import coloured, duration, moment, one_line
+    from api.command.words import coloured, duration, moment, one_line, why
 
     rows: list[tuple[str, ...]] = []
     for task in found["tasks"]:
@@ -75,14 +77,14 @@ def _show(found: Mapping[str, Any]) -> None:
             (
                 moment(task["submitted_at"]),
                 escape(task["id"]),
-                escape(task["type"]),
+                escape(one_line(f"{task['type']} {task.get('summary') or ''}", SUMMARY)),
                 coloured(task["status"]),
                 escape(result.get("worker_id") or ""),
                 duration(time / 1_000) if time else "",
-                escape(one_line(result.get("error") or task.get("status_reason"))),
+                escape(why(result.get("error") or task.get("status_reason"))),
             )
         )
-    columns = ("submitted", "task", "type", "status", "worker", "time", "why")
+    columns = ("submitted", "task", "what", "status", "worker", "time", "why")
     console().print(plain_table(columns, rows, right=("time",), wide="why") if rows else "No such task.")
     if found.get("next_cursor"):
         console().print(f"There are more: --cursor {found['next_cursor']}", soft_wrap=True, markup=False)

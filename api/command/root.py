@@ -59,6 +59,7 @@ def application() -> App:
         version=_version,
         default_parameter=Parameter(negative="", show_default=False),
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,
     )
     for command in (up, down, status, doctor, submit, run, logs, show, history, cancel, retry, spend):
         app.command(command)

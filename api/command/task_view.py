@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,9 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.command.tables import plain_table
-from api.command.words import coloured, duration, moment, money, number, one_line, priority
+from api.command.waiting import FINAL
+from api.command.words import as_json, coloured, duration, moment, money, number, priority
 
 LONGEST = 4_000
+ONE_LINE = 100
 
 
 def task_view(task: Mapping[str, Any]) -> RenderableType:
@@ -31,7 +32,7 @@ def task_view(task: Mapping[str, Any]) -> RenderableType:
 def _facts(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     result: Mapping[str, Any] = task.get("result") or {}
     yield "Task", escape(task["id"])
-    reason = task.get("status_reason")
+    reason = None if task["status"] in FINAL and result else task.get("status_reason")
     yield "Status", coloured(task["status"]) + (f"  {escape(reason)}" if reason else "")
     yield "Type", f"{escape(task['type'])}, {priority(task['priority'])}"
     yield "Submitted", moment(task["submitted_at"])
@@ -52,15 +53,16 @@ def _facts(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _attempts(attempts: list[Mapping[str, Any]]) -> Table:
-    columns = ("attempt", "worker", "model", "tokens", "cost", "status")
+    columns = ("attempt", "began", "worker", "model", "tokens", "cost", "state")
     rows = [
         (
             str(place),
-            one_line(one.get("worker_id")),
-            one_line(one.get("model")),
+            moment(one["at"]),
+            escape(one["worker_id"] or ""),
+            escape(one.get("model") or ""),
             number(one.get("tokens")),
             money(one.get("cost_usd")),
-            one_line(one.get("status") or one.get("state")),
+            escape(one["state"]),
         )
         for place, one in enumerate(attempts, start=1)
     ]
@@ -70,5 +72,7 @@ def _attempts(attempts: list[Mapping[str, Any]]) -> Table:
 def _shown(value: Any) -> str:
     if value in (None, {}, []):
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    text = value if isinstance(value, str) else as_json(value)
+    if len(text) > ONE_LINE and not isinstance(value, str):
+        text = as_json(value, indent=2)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters; --json shows all)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from api.command.client import Client
 from api.command.exits import Exit
 from api.command.output import error_console, print_json
+from api.command.words import as_json
 
 FINAL = frozenset({"completed", "failed", "cancelled"})
 WAIT_SECONDS = 10
@@ -42,8 +42,8 @@ def write_result(task: Mapping[str, Any]) -> None:
     """Write the data of a result as it is, so that it can go into a pipe; an error goes to standard error."""
     result: Mapping[str, Any] = task.get("result") or {}
     data = result.get("data")
-    if data is not None:
-        text = data if isinstance(data, str) else json.dumps(data, indent=2, ensure_ascii=False)
+    if data not in (None, ""):
+        text = data if isinstance(data, str) else as_json(data, indent=2)
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
     if task["status"] != "completed":
         reason = result.get("error") or task.get("error") or task.get("status_reason") or "no reason is known"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from rich.live import Live
@@ -42,7 +42,7 @@ def watch_status(client: Client, *, as_json: bool) -> int:
     return Exit.OK
 
 
-def statuses(client: Client) -> Iterator[dict[str, Any] | None]:
+def statuses(client: Client) -> Generator[dict[str, Any] | None]:
     """Yield each status that the server pushes, for ever; None each time it cannot be reached after that."""
     was_connected = False
     while True:

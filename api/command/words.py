@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,9 +73,22 @@ def number(value: float | None) -> str:
 
 
 def one_line(value: Any, length: int = 200) -> str:
-    """Return a value on one line, cut where it is long."""
-    text = " ".join(str(value).split()) if value is not None else ""
+    """Return a value on one line, as JSON if it is no text, cut where it is long."""
+    text = "" if value is None else " ".join((value if isinstance(value, str) else as_json(value)).split())
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def why(error: Any) -> str:
+    """Return the line of an error that says most: of a traceback that is the last."""
+    lines = [line for line in str(error or "").splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return one_line(lines[-1] if lines[0].startswith("Traceback") else " ".join(lines))
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON, in the letters of its language."""
+    return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
 def priority(value: Any) -> str:
