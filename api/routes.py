@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from api.endpoints import batches, catalog, history, keys, spending, status, task, tasks, workers
 from api.hosting import hosting_of
-from api.live.socket import router as live_router
+from api.live import socket, stream
 from api.models import ProblemBody
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 
@@ -43,7 +43,8 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
         spending.router,
     ):
         app.include_router(router, prefix=prefix, responses=ERRORS)
-    app.include_router(live_router, prefix=prefix)
+    app.include_router(socket.router, prefix=prefix)
     # last, for an id may hold a slash
+    app.include_router(stream.router, prefix=prefix, responses=ERRORS)
     app.include_router(task.router, prefix=prefix, responses=ERRORS)
     hosting.follow_lifespan(app)

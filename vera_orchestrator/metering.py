@@ -46,12 +46,19 @@ REFUSED = Spent(usage=Usage(), cost=Decimal(0))
 class Channel:
     """What an attempt says while it runs; `listener` gets the chunks of its answer, in order, and must not block.
 
+    So does `observer`, who puts up with an attempt that is repeated.
+
     `spent` is the last report; None, nothing was said: then what was reserved counts as used. Without
     `streams_for_progress` the task's `on_progress` is told only of what comes in pieces anyway.
     """
 
-    def __init__(self, listener: Callable[[StreamChunk], None] | None = None) -> None:
+    def __init__(
+        self,
+        listener: Callable[[StreamChunk], None] | None = None,
+        observer: Callable[[StreamChunk], None] | None = None,
+    ) -> None:
         self._listener = listener
+        self._observer = observer
         self.spent: Spent | None = None
         self.streams_for_progress = True
         self.has_begun = False
@@ -59,17 +66,19 @@ class Channel:
     @property
     def wants_chunks(self) -> bool:
         """Whether somebody listens."""
-        return self._listener is not None
+        return self._listener is not None or self._observer is not None
 
     def report(self, spent: Spent) -> None:
         """Say what was used so far; a later report replaces an earlier one."""
         self.spent = spent
 
     def emit(self, chunk: StreamChunk) -> None:
-        """Hand out a chunk: from now on the attempt cannot be repeated unseen."""
-        self.has_begun = True
+        """Hand out a chunk: from now on the attempt cannot be repeated without the listener seeing it."""
         if self._listener is not None:
+            self.has_begun = True
             self._listener(chunk)
+        if self._observer is not None:
+            self._observer(chunk)
 
 
 def credential_scope(credential: str) -> str:

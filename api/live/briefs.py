@@ -18,7 +18,7 @@ def about(task: Task) -> About:
     return About(task.caller, task.batch_id, task.id)
 
 
-def brief(orchestrator: UnifiedOrchestrator, task: Task, fraction: float | None, worker_id: str | None) -> bytes:
+def brief(orchestrator: UnifiedOrchestrator, task: Task, fraction: float | None) -> bytes:
     """Return a task as JSON: without payload, the result without its data, with `progress` (0 to 1, or null).
 
     Long texts are cut, and metadata of more than some thousand bytes is left out: `GET /tasks/{task_id}` has it all.
@@ -27,13 +27,11 @@ def brief(orchestrator: UnifiedOrchestrator, task: Task, fraction: float | None,
     del shown["payload"]
     status, reason = orchestrator.standing(task)
     shown["status"], shown["status_reason"] = str(status), _cut(reason)
-    shown["worker_id"] = worker_id
     shown["progress"] = 1.0 if status is TaskStatus.COMPLETED else fraction
     result: dict[str, Any] | None = shown["result"]
     if result is not None:
         shown["result"] = {name: result[name] for name in RESULT_FIELDS}
         shown["result"]["error"] = _cut(result["error"])
-        shown["worker_id"] = result["worker_id"]
     text = to_json(shown)
     if len(text) > MOST_BYTES:
         few: dict[str, Any] = {"metadata": {}, "tags": [], "depends_on": shown["depends_on"][:100]}

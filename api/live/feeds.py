@@ -107,7 +107,7 @@ class TaskFeed(_Changing):
             self.log.lose(one)
         pending.lost.clear()
         for changed in pending.take(BRIEFS_AT_ONCE):
-            text = brief(self.orchestrator, changed.task, changed.fraction, changed.worker_id)
+            text = brief(self.orchestrator, changed.task, changed.fraction)
             self.log.put(changed.task.id, text, about(changed.task))
         self.is_behind = bool(pending)
         self.renew()

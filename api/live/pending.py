@@ -11,15 +11,13 @@ from vera_orchestrator.runtime.events import TaskEvent, TaskEventKind
 
 MOST_TASKS = 5_000
 WAITING = frozenset({TaskEventKind.ACCEPTED, TaskEventKind.WAITING})
-RUNNING = frozenset({TaskEventKind.STARTED, TaskEventKind.PROGRESS})
 
 
 class Changed(NamedTuple):
-    """A task that has changed, how far it is, and the worker that it runs on."""
+    """A task that has changed, and how far it is."""
 
     task: Task
     fraction: float | None
-    worker_id: str | None
 
 
 class PendingTasks:
@@ -32,7 +30,7 @@ class PendingTasks:
         self._most = most
         self._waiting: dict[str, Changed] = {}
         self._moving: dict[str, Changed] = {}
-        self._running: dict[str, tuple[str | None, float | None]] = {}
+        self._fractions: dict[str, float] = {}
         self.lost: list[About] = []
 
     def __len__(self) -> int:
@@ -42,16 +40,16 @@ class PendingTasks:
         """Note what has happened to a task."""
         task = event.task
         if event.kind in WAITING:
-            self._keep(self._moving if task.id in self._moving else self._waiting, Changed(task, None, None))
+            self._keep(self._moving if task.id in self._moving else self._waiting, Changed(task, None))
             return
-        if event.kind in RUNNING:
-            self._running[task.id] = (event.worker_id, event.fraction)
-            if len(self._running) > self._most:  # of what another process took over no end is told
-                del self._running[next(iter(self._running))]
+        if event.kind is TaskEventKind.PROGRESS and event.fraction is not None:
+            self._fractions[task.id] = event.fraction
+            if len(self._fractions) > self._most:  # of what another process took over no end is told
+                del self._fractions[next(iter(self._fractions))]
         else:
-            self._running.pop(task.id, None)
+            self._fractions.pop(task.id, None)
         self._waiting.pop(task.id, None)
-        self._keep(self._moving, Changed(task, event.fraction, event.worker_id))
+        self._keep(self._moving, Changed(task, event.fraction))
 
     def _keep(self, where: dict[str, Changed], changed: Changed) -> None:
         where[changed.task.id] = changed
@@ -63,9 +61,6 @@ class PendingTasks:
         taken: list[Changed] = []
         for where in (self._moving, self._waiting):
             for key in list(where)[: count - len(taken)]:
-                taken.append(self._with_progress(where.pop(key)))
+                changed = where.pop(key)
+                taken.append(Changed(changed.task, self._fractions.get(key)))
         return taken
-
-    def _with_progress(self, changed: Changed) -> Changed:
-        worker_id, fraction = self._running.get(changed.task.id, (changed.worker_id, changed.fraction))
-        return Changed(changed.task, fraction, worker_id)

@@ -35,6 +35,7 @@ class Lifecycle:
         self.router = given.router
         self.engine = given.engine
         self.events = given.events
+        self.transcripts = given.transcripts
         self.accounts = Accounts(given.journal, given.registry, given.config)
         self.is_running = False
         self.is_draining = False

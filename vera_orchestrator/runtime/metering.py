@@ -25,6 +25,7 @@ from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.codec import decode_result, encode_result
 from vera_orchestrator.runtime.entry import Call, Entry, Refusal
 from vera_orchestrator.runtime.events import Events, SpendEvent
+from vera_orchestrator.runtime.transcripts import Transcripts
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.windows import SECOND
 from vera_orchestrator.workers.metered import MeteredWorker
@@ -64,6 +65,7 @@ class Metering:
         surely: Callable[[Callable[[], Awaitable[bool]]], Awaitable[bool]],
         keys: Keys,
         events: Events,
+        transcripts: Transcripts,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -71,6 +73,7 @@ class Metering:
         self._surely = surely
         self._keys = keys
         self._events = events
+        self._transcripts = transcripts
         zone = settings.llm_time_zone
         self._everything = Limits.of_quota(settings.llm_limits, zone)
         self._providers = _limits(settings.llm_provider_limits, zone)
@@ -166,15 +169,14 @@ class Metering:
             tags=entry.task.tags,
         )
 
-    @staticmethod
-    def begin(call: Call, entry: Entry) -> Channel:
+    def begin(self, call: Call, entry: Entry) -> Channel:
         """Return the channel of a call that begins now; raises Late.
 
         Where the payload had secrets nobody listens: a chunk may hold half of one.
         """
         if time.monotonic() > call.late_at:
             raise Late("it began too long after its reservation.")
-        call.channel = Channel(None if call.secrets else entry.listener)
+        call.channel = Channel() if call.secrets else Channel(entry.listener, self._transcripts.begin(entry.task))
         return call.channel
 
     def settle(self, call: Call) -> asyncio.Task[Any] | None:

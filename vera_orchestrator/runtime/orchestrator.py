@@ -354,6 +354,10 @@ class Orchestrator(Lifecycle):
         """Counts since `start`."""
         return metrics_of(self._parts, self._started_at)
 
+    def is_here(self, task_id: str) -> bool:
+        """Return whether this process is in charge of a task that has not ended."""
+        return self._parts.live.find(task_id) is not None
+
     def standing(self, task: Task) -> tuple[TaskStatus, str | None]:
         """Return a living task's status and the reason for it: what a task waits for may be what others wait for."""
         entry = self._parts.live.find(task.id)

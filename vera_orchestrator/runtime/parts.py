@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.journal.base import Journal
@@ -24,6 +24,7 @@ from vera_orchestrator.runtime.recovery import Recovery, Scope
 from vera_orchestrator.runtime.services import Services
 from vera_orchestrator.runtime.settlement import Hooks, Settlement
 from vera_orchestrator.runtime.submission import Submission
+from vera_orchestrator.runtime.transcripts import Transcripts
 from vera_orchestrator.secrets import Sealer
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.registry import WorkerRegistry
@@ -42,6 +43,11 @@ class Outside:
     scope: Scope
     hooks: Hooks
     events: Events = field(default_factory=Events)
+
+    @cached_property
+    def transcripts(self) -> Transcripts:
+        """What streamed tasks say; like the events it outlives each start."""
+        return Transcripts(self.events)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +86,7 @@ def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost
         engine=engine,
         journal=journal,
         attempts=attempts,
-        metering=Metering(config, journal, attempts, settlement.surely, keys, events),
+        metering=Metering(config, journal, attempts, settlement.surely, keys, events, given.transcripts),
         settlement=settlement,
         lost=progress.lost,
         events=events,

@@ -41,7 +41,7 @@ def test_some_are_taken_and_the_others_stay() -> None:
 def test_progress_is_kept_while_the_task_runs() -> None:
     some = pending(("a", TaskEventKind.STARTED), ("a", TaskEventKind.PROGRESS))
     [changed] = some.take(1)
-    assert (changed.fraction, changed.worker_id) == (0.5, "w")
+    assert changed.fraction == 0.5
     some.add(TaskEvent(kind=TaskEventKind.RETRYING, task=Task(id="a"), worker_id="w"))
     [changed] = some.take(1)
     assert changed.fraction is None

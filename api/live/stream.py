@@ -1,0 +1,112 @@
+"""One task as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
+
+from api.callers import Reader, visible_task
+from api.endpoints.common import RunningOrchestrator
+from api.guard import GuardedRoute
+from api.live.briefs import brief
+from api.models import MISSING
+from api.responses import to_json
+from BackgroundCognition.orchestrator import UnifiedOrchestrator
+from vera_orchestrator.errors import VeraError
+from vera_orchestrator.runtime.following import Update, UpdateKind, follow
+
+KEEP_ALIVE_SECONDS = 15
+PATIENCE_SECONDS = 10.0
+SEPARATOR = "\n"
+EXAMPLE = """event: task
+data: {"id":"…","status":"running","progress":null}
+
+event: text
+id: 4f1c0a9be2d7-1
+data: {"text":"The","offset":0}
+
+event: text
+id: 4f1c0a9be2d7-2
+data: {"text":" answer","offset":3}
+
+event: task
+data: {"id":"…","status":"completed","progress":1.0}
+
+event: end
+id: end
+data: {"success":true,"data":"The answer","error":null}
+"""
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events `task`, `progress`, `text`, `tool_call`, `usage`, `error`, and last `end`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+    },
+    204: {"description": "The reader has seen the end (`Last-Event-ID: end`): a browser stops to connect again."},
+}
+router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
+
+
+@router.get(
+    "/tasks/{task_id:path}/events",
+    response_class=Response,
+    responses=STREAM | MISSING,
+    summary="Follow a task",
+)
+async def events(
+    task_id: str,
+    caller: Reader,
+    orchestrator: RunningOrchestrator,
+    last_event_id: Annotated[str | None, Header(description="The id of the last event that was read.")] = None,
+) -> Response:
+    """Tell a task's changes, progress, text, calls and use of tokens as they come, and its result at the end.
+
+    Text comes in pieces where the payload has `stream`, or where somebody follows the task before its attempt begins;
+    `offset` is where a piece begins, and 0 that the text begins anew. Whoever leaves does not cancel the task.
+    """
+    await visible_task(orchestrator, caller, task_id)
+    if last_event_id == UpdateKind.END:
+        return Response(status_code=204)
+    return EventSourceResponse(
+        _events(orchestrator, task_id, last_event_id),
+        ping=KEEP_ALIVE_SECONDS,
+        ping_message_factory=lambda: ServerSentEvent(comment="", sep=SEPARATOR),
+        send_timeout=PATIENCE_SECONDS,
+        sep=SEPARATOR,
+    )
+
+
+async def _events(
+    orchestrator: UnifiedOrchestrator, task_id: str, after: str | None
+) -> AsyncGenerator[ServerSentEvent]:
+    fraction: float | None = None
+    try:
+        async with aclosing(follow(orchestrator, task_id, after)) as updates:
+            async for update in updates:
+                fraction = update.fraction or fraction
+                data = _data(orchestrator, update, fraction)
+                yield ServerSentEvent(data.decode(), event=update.kind, id=update.place, sep=SEPARATOR)
+    except VeraError as error:
+        told = {"detail": error.message, "remedy": error.remedy}
+        yield ServerSentEvent(to_json(told).decode(), event="error", sep=SEPARATOR)
+
+
+def _data(orchestrator: UnifiedOrchestrator, update: Update, fraction: float | None) -> bytes:
+    if update.task is not None:
+        return brief(orchestrator, update.task, fraction)
+    chunk = update.chunk
+    match update.kind:
+        case UpdateKind.PROGRESS:
+            return to_json({"fraction": update.fraction})
+        case UpdateKind.TEXT:
+            return to_json({"text": chunk.text if chunk is not None else "", "offset": update.offset})
+        case UpdateKind.TOOL_CALL:
+            return to_json(chunk.tool_call if chunk is not None else None)
+        case UpdateKind.USAGE:
+            return to_json(chunk.usage if chunk is not None else None)
+        case _:
+            return to_json(update.result.to_dict() if update.result is not None else None)
