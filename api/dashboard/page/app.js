@@ -42,7 +42,7 @@ function Page() {
     <${Top} current=${path[0]} />
     <div class=${link.value.state === "lost" ? "stale" : ""}>
       <${Bands} />
-      <div class="work">
+      <div class=${`work ${query.task ? "with-panel" : ""}`}>
         <main id="main" tabindex="-1"><${View} key=${path.join("/")} path=${path} query=${query} /></main>
         ${query.task && html`<${TaskPanel} key=${query.task} id=${query.task} />`}
       </div>

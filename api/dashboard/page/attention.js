@@ -1,7 +1,8 @@
 // What needs somebody: a pure function of what is known.
 import { isDown, plural, short } from "./words.js";
 
-const RECENT_MS = 30 * 60_000, AT_MOST = 8;
+const RECENT_MS = 30 * 60_000, AT_MOST = 8, HOUR_S = 3600;
+const BUSY = /\b(is|are) busy$/; // that passes by itself
 
 /** Return {tone, title, detail, remedy, href} of each matter, the gravest first. */
 export function matters({ status, workers, limits, usage, tasks, at }) {
@@ -21,7 +22,7 @@ const downWorkers = (workers) => workers.filter(isDown).map((worker) => ({
 
 /** Limits that are used up: those of /limits, else the quotas of the workers. */
 function spentLimits(limits, usage) {
-  const found = limits.filter((one) => one.limit > 0 && one.remaining <= 0).map((one) => [`${one.name ?? one.scope}: ${measureWord(one.measure)}`, one.resets_at]);
+  const found = limits.filter((one) => one.window_seconds >= HOUR_S && one.remaining <= 0).map((one) => [`${one.name ?? one.scope}: ${measureWord(one.measure)}`, one.resets_at]);
   if (!limits.length) {
     for (const [id, one] of Object.entries(usage?.workers ?? {})) {
       for (const [measure, left] of Object.entries(one.quota_remaining)) if (left !== null && left <= 0) found.push([`${id}: ${measureWord(measure)} per day`, null]);
@@ -60,8 +61,8 @@ function failures(tasks, at) {
 function heldUp(tasks) {
   const groups = new Map();
   for (const task of tasks) {
-    if (task.status !== "waiting_resources") continue;
     const why = task.status_reason ?? "no worker can take it now";
+    if (task.status !== "waiting_resources" || BUSY.test(why)) continue;
     groups.set(why, [...(groups.get(why) ?? []), task]);
   }
   return [...groups].sort((a, b) => b[1].length - a[1].length).slice(0, 2).map(([why, waiting]) => ({

@@ -41,6 +41,7 @@ export function connect() {
 export function reconnect() {
   const old = socket;
   socket = null;
+  failures = 0;
   old?.close();
   connect();
 }

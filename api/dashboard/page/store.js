@@ -15,7 +15,7 @@ export const version = signal(0);
 export const workers = signal(null);
 export const usage = signal(null);
 export const limits = signal([]);
-export const spending = signal([]);
+export const spending = signal({ rows: [] });
 /** Grows when events were left out, so that lists read again. */
 export const gaps = signal(0);
 export const readFault = signal(null);
@@ -84,7 +84,7 @@ export function readLimits() {
   limitsAt = Date.now();
   const since = new Date(serverNow() - (SPEND_DAYS - 1) * DAY_MS).toISOString().slice(0, 10);
   read("/limits", (answer) => { limits.value = answer.limits; });
-  read(`/spend${query({ by: "day,provider", since })}`, (answer) => { spending.value = answer.rows; });
+  read(`/spend${query({ by: "day,provider", since })}`, (answer) => { spending.value = answer; });
 }
 
 export function readAll() {
@@ -94,12 +94,18 @@ export function readAll() {
 }
 
 export function startStore() {
-  on("back", () => { coming = new Map(); settleStale(); readAll(); });
+  let isFirst = true;
+  on("back", () => {
+    if (!isFirst) settleStale();
+    isFirst = false;
+    readAll();
+  });
   setInterval(() => { if (!document.hidden) { readWorkers(); readLimits(); } }, 60_000);
 }
 
 /** After a time without connection, what was open may have ended unseen. */
 function settleStale() {
+  coming = new Map();
   for (const [id, task] of known) if (!isFinal(task.status)) known.delete(id);
   gaps.value += 1;
 }

@@ -35,3 +35,17 @@ export function payloadOf(text) {
     return { fault: `This is not JSON${line ? `, see line ${line}` : ""}: ${error.message.replace(/ in JSON at position.*| \(line.*/, "")}.` };
   }
 }
+
+/** What a payload of each type may hold: [field, what it is]; those without ? are needed. */
+export const TAKES = {
+  llm_request: [["prompt", "text; or messages: [{role, content}]"], ["system?", "text that stands before"], ["model?", "a name, worker/model, or a class such as fast"], ["temperature?", "0 to 2"], ["max_tokens?", "of the answer"], ["json_schema?", "that the answer must fit"], ["stream?", "true shows the answer as it comes"], ["cache?", "true takes an answer given before"]],
+  tool_call: [["tool_name", "one of those that are registered"], ["tool_input?", "what it is given"]],
+  code_execution: [["code", "the program"], ["language?", "python or bash"], ["stdin?", "what it reads"]],
+  api_request: [["url", "http or https"], ["method?", "GET, POST, …"], ["headers?", "a value may be {\"$secret\": name}"], ["params?", "of the query"], ["json? or body?", "not both"], ["timeout?", "seconds"]],
+  docker_task: [["command", "a list, or text for a shell"], ["image?", "as set"], ["environment?", "variables"]],
+  remote_compute: [["anything", "is passed on to the node"]],
+  ollama_request: [["prompt", "text; or messages: [{role, content}]"], ["model?", "as set"], ["stream?", "true shows the answer as it comes"]],
+  background_cognition: [["focus?", "what to think about"], ["latest_conversation?", "text"], ["focus_board?", "an object"]],
+  parallel_batch: [["tasks", "task objects"], ["execute_parallel?", "false: one after the other"]],
+  custom: [["anything", "is given to the worker"]],
+};

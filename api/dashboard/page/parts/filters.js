@@ -1,7 +1,7 @@
 // What narrows the list of tasks. It stands in the address, so that a view can be kept or sent.
 import { html } from "../html.js";
 import { bind } from "../keys.js";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { amend, go } from "../route.js";
 import { openIfId } from "../find.js";
 import { workers } from "../store.js";
@@ -23,12 +23,15 @@ export function Filters({ query, tasks }) {
     event.target.blur();
     return true;
   } }), []);
+  const [isUnfolded, setUnfolded] = useState(false);
   const types = [...new Set([...TYPES, ...tasks.map((task) => task.type)])];
   const used = Object.keys(query).filter((name) => name !== "task");
   const known = (workers.value ?? []).map((worker) => [worker.id, worker.id]);
   if (query.worker_id && !known.some(([id]) => id === query.worker_id)) known.push([query.worker_id, query.worker_id]);
-  return html`<form class="filters" role="search" aria-label="Filter tasks" onSubmit=${(event) => { event.preventDefault(); openIfId(query.q); }}>
+  return html`<form class=${`filters ${isUnfolded ? "unfolded" : ""}`} role="search" aria-label="Filter tasks" onSubmit=${(event) => { event.preventDefault(); openIfId(query.q); }}>
     <input id="search" type="search" placeholder="Text in these rows, or an id + Enter" aria-label="Text, or an id" value=${query.q ?? ""} onInput=${set("q")} class=${given(query.q)} />
+    <button class="button fold" type="button" aria-expanded=${isUnfolded} onClick=${() => setUnfolded(!isUnfolded)}>Filters${used.length > 0 ? ` (${used.length})` : ""}</button>
+    <div class="folded">
     <${Choice} name="status" label="any status" value=${query.status} options=${Object.entries(STATUSES).map(([key, one]) => [key, one.word])} />
     <${Choice} name="type" label="any type" value=${query.type} options=${types.map((name) => [name, name])} />
     <${Choice} name="priority" label="any priority" value=${query.priority} options=${PRIORITIES.map((name, level) => [String(level), name])} />
@@ -36,6 +39,7 @@ export function Filters({ query, tasks }) {
     <input class=${`narrow-field ${given(query.tag)}`} placeholder="tag" aria-label="Tag" value=${query.tag ?? ""} onChange=${set("tag")} />
     <input class=${`narrow-field ${given(query.caller)}`} placeholder="caller" aria-label="Caller" value=${query.caller ?? ""} onChange=${set("caller")} />
     <input class=${`narrow-field ${given(query.batch_id)}`} placeholder="batch" aria-label="Batch" value=${query.batch_id ?? ""} onChange=${set("batch_id")} />
+    </div>
     ${used.length > 0 && html`<button class="link" type="button" onClick=${() => go(["tasks"], { task: query.task })}>Clear</button>`}
   </form>`;
 }

@@ -1,5 +1,5 @@
 // A batch as a graph. Small ones have named nodes, larger ones squares, the largest a bar for each layer.
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { layersOf, layout, reduced } from "../layout.js";
 import { taskHref } from "../route.js";
@@ -8,7 +8,7 @@ import { count, short } from "../words.js";
 import { Glyph, toneOf, wordOf } from "./marks.js";
 import { Shares } from "./shares.js";
 
-const NAMED = 60, SQUARES = 400, LINES = 1500;
+const NAMED = 60, SQUARES = 400, LINES = 1500, SMALLEST = 0.6;
 const NARROW = "(max-width: 720px)";
 const SIZES = {
   named: { size: { along: 168, across: 34 }, gap: { along: 52, across: 12 } },
@@ -34,8 +34,15 @@ function Nodes({ tasks, edges, opened }) {
   const turn = (along, across) => (stands ? [across, along] : [along, across]);
   const [width, height] = turn(plan.length, plan.breadth);
   const [wide, high] = turn(size.along, size.across);
-  return html`<div class="canvas" tabindex="0" role="region" aria-label="Graph of the batch">
-    <svg width=${width + 8} height=${height + 8} viewBox=${`-4 -4 ${width + 8} ${height + 8}`}>
+  const scale = kind === "squares" ? Math.max(SMALLEST, Math.min(1, (innerHeight * 0.6) / height)) : 1;
+  const box = useRef(null);
+  useEffect(() => { // the first layer is in the middle
+    box.current.scrollTop = (box.current.scrollHeight - box.current.clientHeight) / 2;
+    if (stands) box.current.scrollLeft = (box.current.scrollWidth - box.current.clientWidth) / 2;
+  }, [plan]);
+  useEffect(() => { box.current.querySelector(".is-open")?.scrollIntoView({ block: "nearest", inline: "nearest" }); }, [opened, plan]);
+  return html`<div class="canvas" tabindex="0" role="region" aria-label="Graph of the batch" ref=${box}>
+    <svg width=${(width + 8) * scale} height=${(height + 8) * scale} viewBox=${`-4 -4 ${width + 8} ${height + 8}`}>
       <g class="lines">${plan.lines.map((line) => html`<path key=${`${line.from} ${line.to}`} class=${`${line.any ? "any" : ""} l-${toneOf(byId.get(line.from).status)}`} d=${way(line.points, turn)} />`)}</g>
       ${tasks.map((task) => {
         const at = plan.nodes.get(task.id);

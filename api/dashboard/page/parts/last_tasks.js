@@ -15,12 +15,13 @@ export function LastTasks() {
     <div class="head"><h2 id="recent-title">Last tasks</h2><a href="#/tasks">all</a></div>
     ${!newest.length && html`<p class="nothing">None has run yet. <a href="#/submit">Submit one</a>.</p>`}
     <table class="list recent">
+      <colgroup><col class="w-state" /><col /><col class="w-worker" /><col class="w-time" /></colgroup>
       <thead class="hush"><tr><th scope="col">Status</th><th scope="col">Task</th><th scope="col">Worker</th><th scope="col">Time</th></tr></thead>
       <tbody>${newest.map((task) => html`<tr key=${task.id}>
         <td><${State} status=${task.status} /></td>
-        <td class="clip grow"><a href=${taskHref(task.id)}><span class="kind">${task.type}</span> <span class="mono faint">${short(task.id)}</span></a> <span class="soft">${summaryOf(task)}</span></td>
-        <td class="clip soft">${task.result?.worker_id ?? task.worker_id ?? ""}</td>
-        <td class="num">${span(task.completed_at ? parse(task.completed_at) - parse(task.started_at) : null)}</td>
+        <td class="clip grow"><a href=${taskHref(task.id)}><span class="kind">${task.type}</span> <span class="mono faint">${short(task.id)}</span></a> <span class=${task.status === "failed" ? "why" : "soft"}>${summaryOf(task)}</span></td>
+        <td class="clip soft drop">${task.result?.worker_id ?? task.worker_id ?? ""}</td>
+        <td class="num side">${span(task.completed_at ? parse(task.completed_at) - parse(task.started_at) : null)}</td>
       </tr>`)}</tbody>
     </table>
   </section>`;

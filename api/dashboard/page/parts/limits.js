@@ -1,18 +1,33 @@
-// Limits and how fast they are used: the bar is what is used, the tick is how much of the time has passed.
+// Limits and how fast they are used: the bar is what is used, the tick how much of the day has passed.
 import { html } from "../html.js";
 import { limits, usage } from "../store.js";
 import { clock, now, parse, serverNow, span } from "../time.js";
 import { about, money } from "../words.js";
 
-const DAY_S = 86_400, NEAR = 0.8;
+const DAY_S = 86_400, NEAR = 0.8, WORTH = 0.5, GROUPS = 8;
 
 export function Limits() {
   const rows = limits.value.length ? limits.value : ofWorkers(usage.value);
-  const shown = now.value && [...rows].sort((a, b) => share(b) - share(a)).slice(0, 12);
+  const groups = now.value ? grouped(rows.filter((row) => row.window_seconds >= DAY_S || share(row) >= WORTH)) : [];
   return html`<section class="part" aria-labelledby="limits-title">
     <div class="head"><h2 id="limits-title">Quotas</h2>${!rows.length && html`<span class="soft">none is set</span>`}</div>
-    <ul class="limits">${shown.map((row) => html`<${Limit} key=${`${row.scope} ${row.name} ${row.measure} ${row.window_seconds}`} row=${row} />`)}</ul>
+    ${groups.map(({ title, scope, rows: own }) => html`<div class="limits" key=${`${scope} ${title}`}>
+      <h3>${title}${" "}<span class="faint">${scope === title ? "" : scope}</span></h3>
+      <ul>${own.map((row) => html`<${Limit} key=${`${row.measure} ${row.window_seconds}`} row=${row} />`)}</ul>
+    </div>`)}
   </section>`;
+}
+
+/** By what they are for, the fullest first. */
+function grouped(rows) {
+  const found = new Map();
+  for (const row of rows) {
+    const key = `${row.scope} ${row.name}`;
+    if (!found.has(key)) found.set(key, { title: row.name ?? row.scope, scope: row.scope, rows: [] });
+    found.get(key).rows.push(row);
+  }
+  const fullest = (group) => Math.max(...group.rows.map(share));
+  return [...found.values()].sort((a, b) => fullest(b) - fullest(a)).slice(0, GROUPS);
 }
 
 const share = (row) => (row.limit > 0 ? row.used / row.limit : 1);
@@ -27,7 +42,6 @@ function ofWorkers(found) {
 }
 
 const written = (measure, value) => (measure === "cost" ? money(value) : about(value));
-const measureWord = (measure) => (measure === "cost" ? "" : ` ${measure}`);
 
 export function windowWord(seconds) {
   if (seconds === DAY_S) return "a day";
@@ -48,14 +62,15 @@ export function pace(row, at) {
 function Limit({ row }) {
   const part = Math.min(1, share(row)), { passed, out } = pace(row, serverNow());
   const tone = part >= 1 ? "fail" : part >= NEAR || out ? "hold" : "run";
-  const left = part >= 1 ? (row.resets_at ? `used up, anew at ${clock(parse(row.resets_at), false)}` : "used up") : `${written(row.measure, row.remaining)} left`;
+  const window = row.window_seconds === DAY_S ? "" : ` ${windowWord(row.window_seconds)}`;
+  const note = part >= 1 ? `used up${row.resets_at ? `, anew at ${clock(parse(row.resets_at), false)}` : ""}` : out ? `at this pace used up at ${clock(out, false)}` : "";
   return html`<li>
-    <div class="line"><span class="clip" title=${`${row.scope} ${row.name ?? ""}`}>${row.name || row.scope}</span>
-      <span class="num">${written(row.measure, row.used)}<span class="faint"> of ${written(row.measure, row.limit)}${measureWord(row.measure)} ${windowWord(row.window_seconds)}</span></span></div>
-    <svg class="meter" width="100%" height="9" aria-hidden="true">
-      <rect class="ground" width="100%" y="2" height="5" /><rect class=${`f-${tone}`} width=${`${part * 100}%`} y="2" height="5" />
-      ${passed !== null && html`<line class="pace" x1=${`${passed * 100}%`} x2=${`${passed * 100}%`} y1="0" y2="9" />`}
+    <span class="soft">${row.measure === "cost" ? "money" : row.measure}${window}</span>
+    <svg class="meter" width="100%" height="10" aria-hidden="true">
+      <rect class="ground" width="100%" y="2" height="6" /><rect class=${`f-${tone}`} width=${`${part * 100}%`} y="2" height="6" />
+      ${passed !== null && html`<line class="pace" x1=${`${passed * 100}%`} x2=${`${passed * 100}%`} y1="0" y2="10" />`}
     </svg>
-    <div class=${`note t-${tone === "run" ? "wait" : tone}`}>${left}${out ? `, at this pace used up at ${clock(out, false)}` : ""}</div>
+    <span class="num">${written(row.measure, row.used)}<span class="faint"> of ${written(row.measure, row.limit)}</span></span>
+    ${note && html`<span class=${`note t-${tone}`}>${note}</span>`}
   </li>`;
 }

@@ -12,7 +12,7 @@ const FORMS = {
 };
 
 export const Glyph = ({ tone, title }) =>
-  html`<svg class=${`glyph t-${tone}`} viewBox="0 0 12 12" role=${title ? "img" : null} aria-label=${title} aria-hidden=${title ? null : "true"}>${(FORMS[tone] ?? FORMS.wait)()}</svg>`;
+  html`<svg class=${`glyph t-${tone}`} width="12" height="12" viewBox="0 0 12 12" role=${title ? "img" : null} aria-label=${title} aria-hidden=${title ? null : "true"}>${(FORMS[tone] ?? FORMS.wait)()}</svg>`;
 
 export const toneOf = (status) => STATUSES[status]?.tone ?? "wait";
 export const wordOf = (status) => STATUSES[status]?.word ?? status;
@@ -20,8 +20,11 @@ export const wordOf = (status) => STATUSES[status]?.word ?? status;
 export const State = ({ status }) =>
   html`<span class=${`state t-${toneOf(status)}`}><${Glyph} tone=${toneOf(status)} />${wordOf(status)}</span>`;
 
-export const WorkerState = ({ status }) =>
-  html`<span class=${`state t-${WORKER_TONES[status] ?? "wait"}`}><${Glyph} tone=${WORKER_TONES[status] ?? "wait"} />${status}</span>`;
+export function WorkerState({ worker: { status, current_tasks: running } }) {
+  const isUsed = status === "idle" && running > 0; // idle means that it takes tasks
+  const tone = isUsed ? "run" : WORKER_TONES[status] ?? "wait";
+  return html`<span class=${`state t-${tone}`}><${Glyph} tone=${tone} />${isUsed ? "in use" : status}</span>`;
+}
 
 const ICONS = {
   overview: "M2 13.5h12M3.5 11V7M8 11V2.5M12.5 11V5.5",

@@ -32,13 +32,16 @@ function Days({ days }) {
   </svg>`;
 }
 
-export function byProvider(rows, used, at) {
+/** The date in a time zone, as the API writes days. */
+export const dateIn = (timeZone, at) => new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" }).format(at);
+
+export function byProvider({ rows, time_zone: zone = "UTC" }, used, at) {
   const found = new Map();
   const of = (provider) => {
     if (!found.has(provider)) found.set(provider, { provider, requests: 0, tokens: 0, cost: 0, days: new Array(DAYS).fill(0) });
     return found.get(provider);
   };
-  const today = new Date(at).toISOString().slice(0, 10);
+  const today = dateIn(zone, at);
   const last = Date.parse(today);
   for (const row of rows) {
     const index = DAYS - 1 - Math.round((last - Date.parse(row.day)) / DAY_MS);

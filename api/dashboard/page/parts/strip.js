@@ -39,7 +39,7 @@ function Row({ worker, running }) {
   const heights = busy.map((seconds) => (seconds ? Math.max(1.5, Math.min(1, seconds / most) * (HEIGHT - 4)) : 0));
   return html`<div class="row" role="listitem">
     <a class="name clip" href=${`#/workers?worker=${encodeURIComponent(worker.id)}`} title=${worker.id}>${worker.id}</a>
-    <${WorkerState} status=${worker.status} />
+    <${WorkerState} worker=${worker} />
     <span class="num">${count(worker.current_tasks)}<span class="faint"> of ${count(worker.max_concurrent_tasks)}</span></span>
     ${isDown(worker) && worker.status_reason
       ? html`<span class="why clip" title=${worker.status_reason}>${worker.status_reason}</span>`

@@ -6,9 +6,12 @@ import { clock, exact, now, parse, serverNow, span } from "../time.js";
 import { isFinal, PRIORITIES, short } from "../words.js";
 import { State } from "./marks.js";
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
+
 export function TaskTable({ tasks, marked, opened }) {
   const at = now.value && serverNow();
-  return html`<table class="list open">
+  const hasCallers = tasks.some((task) => task.caller), hasNames = tasks.some((task) => !UUID.test(task.id));
+  return html`<table class=${`list open ${hasCallers ? "" : "no-callers"} ${hasNames ? "names" : ""}`}>
     <thead><tr>
       <th scope="col" class="c-state">status</th><th scope="col" class="c-id">id</th><th scope="col">task</th><th scope="col" class="c-prio">priority</th>
       <th scope="col" class="c-worker">worker</th><th scope="col" class="c-who">caller</th>
@@ -30,7 +33,7 @@ function Row({ task, at, isMarked, isOpened }) {
     <td class="c-worker clip drop soft" title=${workerOf(task)}>${workerOf(task)}</td>
     <td class="c-who clip drop soft" title=${task.caller}>${task.caller ?? ""}</td>
     <td class="c-time num drop soft">${span(waited)}</td>
-    <td class="c-time num drop">${span(ran)}</td>
+    <td class="c-time num side">${span(ran)}</td>
     <td class="c-at num side faint" title=${exact(task.submitted_at)}>${clock(parse(task.submitted_at))}</td>
   </tr>`;
 }

@@ -12,7 +12,7 @@ import { gaps, known, learn, version } from "../store.js";
 import { clock, now, parse, serverNow, span } from "../time.js";
 import { isFinal, plural, STATUSES } from "../words.js";
 
-const ROWS = 200;
+const ROWS = 200, KNOWN = 1000;
 const WEIGHT = { failed: 0, running: 1, rate_limited: 2, waiting_resources: 2, queued: 3, pending: 3, cancelled: 4, completed: 5 };
 
 function useBatch(id) {
@@ -20,8 +20,8 @@ function useBatch(id) {
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     const stop = new AbortController();
-    get(`/batches/${enc(id)}`, { signal: stop.signal }).then(
-      (batch) => { setRead({ batch, problem: null }); learn(batch.tasks.slice(0, 1000).map(({ payload, ...task }) => task)); },
+    get(`/batches/${enc(id)}?brief=true`, { signal: stop.signal }).then(
+      (batch) => { setRead({ batch, problem: null }); learn(batch.tasks.slice(0, KNOWN)); },
       (problem) => { if (problem.name !== "AbortError") setRead((before) => ({ ...before, problem })); },
     );
     return () => stop.abort();

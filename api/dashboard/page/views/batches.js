@@ -55,11 +55,11 @@ export function Batches({ query: { task } }) {
     ${list.problem && html`<p class="band hold" role="alert">${list.problem.detail} ${list.problem.remedy}</p>`}
     ${list.batches?.length === 0 && !list.problem && html`<p class="nothing">There are none. <code>vera run FILE</code> or <code>POST /batches</code> submits one.</p>`}
     ${list.batches?.length > 0 && html`<table class="list open">
-      <thead><tr><th scope="col" class="c-state">status</th><th scope="col">batch</th><th scope="col" class="c-worker">tasks</th><th scope="col" class="c-time num">number</th><th scope="col" class="c-time num">failed</th><th scope="col" class="c-time num">took</th><th scope="col" class="c-at num">submitted</th></tr></thead>
+      <thead><tr><th scope="col" class="c-state">status</th><th scope="col">batch</th><th scope="col" class="c-share">tasks</th><th scope="col" class="c-time num">number</th><th scope="col" class="c-time num">failed</th><th scope="col" class="c-time num">took</th><th scope="col" class="c-at num">submitted</th></tr></thead>
       <tbody>${list.batches.map((batch, index) => html`<tr key=${batch.batch_id} class=${index === marked ? "marked" : ""} onClick=${(event) => { if (!event.target.closest("a")) go(["batches", batch.batch_id], { task }); }}>
         <td class="c-state"><${State} status=${batch.status} /></td>
         <td class="clip grow"><a class="kind" href=${href(["batches", batch.batch_id])} title=${batch.batch_id}>${batch.name ?? short(batch.batch_id)}</a>${batch.name && html` <span class="mono faint">${short(batch.batch_id)}</span>`}</td>
-        <td class="c-worker grow"><${Shares} counts=${batch.counts} /></td>
+        <td class="c-share grow"><${Shares} counts=${batch.counts} /></td>
         <td class="c-time num drop">${count(totalOf(batch.counts))}</td>
         <td class=${`c-time num drop ${batch.counts?.failed ? "t-fail" : "faint"}`}>${count(batch.counts?.failed ?? 0)}</td>
         <td class="c-time num drop">${span((parse(batch.completed_at) ?? at) - parse(batch.submitted_at))}</td>

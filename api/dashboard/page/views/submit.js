@@ -5,7 +5,7 @@ import { get, post } from "../api.js";
 import { html } from "../html.js";
 import { focusOn } from "../keys.js";
 import { openTask } from "../route.js";
-import { payloadOf, toolCall, written } from "../templates.js";
+import { payloadOf, TAKES, toolCall, written } from "../templates.js";
 import { PRIORITIES, TYPES } from "../words.js";
 
 const FIRST = "llm_request";
@@ -54,33 +54,45 @@ export function Submit() {
   const at = (name) => ({ id: name, value: form[name], onInput: change(name), "aria-invalid": fault?.field === name ? "true" : null, "aria-describedby": fault?.field === name ? `${name}-wrong` : null });
   const Wrong = ({ of }) => (fault && (fault.field ?? null) === of ? html`<p class="wrong" id=${`${of}-wrong`} role="alert" tabindex="-1">${fault.text}</p>` : null);
 
-  return html`<form class="submit" onSubmit=${send} novalidate onKeyDown=${(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event); }}>
+  return html`<div class="submit-view"><form class="submit" onSubmit=${send} novalidate onKeyDown=${(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event); }}>
     <div class="head"><h1>Submit a task</h1></div>
     <div class="columns">
-      <label class="field">Type
+      <${Field} id="type" label="Type">
         <select ...${at("type")} onInput=${pick}>${TYPES.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select>
-      </label>
-      ${form.type === "tool_call" && tools.length > 0 && html`<label class="field">Tool
+      </${Field}>
+      ${form.type === "tool_call" && tools.length > 0 && html`<${Field} id="tool" label="Tool">
         <select id="tool" onChange=${pickTool}><option value="">as in the payload</option>${tools.map((tool) => html`<option key=${tool.name} value=${tool.name} title=${tool.description}>${tool.name}</option>`)}</select>
-      </label>`}
+      </${Field}>`}
     </div>
     <${Wrong} of="type" />
-    <label class="field">Payload, as JSON
+    <${Field} id="payload" label="Payload, as JSON">
       <textarea ...${at("payload")} rows="12" spellcheck=${false} autocapitalize="off" autocomplete="off"></textarea>
-    </label>
+    </${Field}>
     <${Wrong} of="payload" />
     <fieldset id="priority" class="choice"><legend>Priority</legend>
       ${PRIORITIES.map((name) => html`<label key=${name}><input type="radio" name="priority" value=${name} checked=${form.priority === name} onChange=${change("priority")} /><span>${name}</span></label>`)}
     </fieldset>
     <${Wrong} of="priority" />
     <div class="columns">
-      <div><label class="field">Tags<input ...${at("tags")} placeholder="nightly, report" autocomplete="off" /></label><${Wrong} of="tags" /></div>
-      <div><label class="field">Retries at most<input ...${at("max_retries")} inputmode="numeric" autocomplete="off" /></label><${Wrong} of="max_retries" /></div>
-      <div><label class="field">Seconds an attempt may take<input ...${at("timeout_seconds")} inputmode="decimal" placeholder="as set" autocomplete="off" /></label><${Wrong} of="timeout_seconds" /></div>
+      <div><${Field} id="tags" label="Tags"><input ...${at("tags")} placeholder="nightly, report" autocomplete="off" /></${Field}><${Wrong} of="tags" /></div>
+      <div><${Field} id="max_retries" label="Retries at most"><input ...${at("max_retries")} inputmode="numeric" autocomplete="off" /></${Field}><${Wrong} of="max_retries" /></div>
+      <div><${Field} id="timeout_seconds" label="Seconds an attempt may take"><input ...${at("timeout_seconds")} inputmode="decimal" placeholder="as set" autocomplete="off" /></${Field}><${Wrong} of="timeout_seconds" /></div>
     </div>
     <${Wrong} of=${null} />
     <div class="foot"><button class="button main" type="submit" disabled=${isSending}>Submit task</button><span class="faint"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span></div>
-  </form>`;
+  </form>
+  <aside class="takes" aria-labelledby="takes-title">
+    <h2 id="takes-title">What ${form.type} takes</h2>
+    <dl>${TAKES[form.type].map(([name, what]) => html`<dt key=${name}><code>${name}</code></dt><dd>${what}</dd>`)}</dl>
+    <${Tools} tools=${form.type === "tool_call" ? tools : []} />
+  </aside></div>`;
+}
+
+const Field = ({ id, label, children }) => html`<div class="field"><label for=${id}>${label}</label>${children}</div>`;
+
+function Tools({ tools }) {
+  if (!tools.length) return null;
+  return html`<h2>Tools</h2><dl>${tools.map((tool) => html`<dt key=${tool.name}><code>${tool.name}</code></dt><dd>${(tool.description ?? "").split("\n", 1)[0]}</dd>`)}</dl>`;
 }
 
 function bodyOf(form, payload) {

@@ -37,8 +37,8 @@ function Worker({ worker, isOpen, onRemove }) {
   const toggle = () => amend({ worker: isOpen ? undefined : worker.id }, { replace: true });
   return html`<article class=${`worker ${isOpen ? "opened" : ""}`} aria-label=${worker.id}>
     <div class="first">
-      <button class="plain who clip" type="button" aria-expanded=${isOpen} onClick=${toggle} title=${worker.id}>${worker.id}</button>
-      <${WorkerState} status=${worker.status} />
+      <button class="plain who clip" type="button" aria-expanded=${isOpen} onClick=${toggle} title=${worker.id}><svg class="turn" viewBox="0 0 8 8" aria-hidden="true"><path d="M2.5 1l3 3-3 3" fill="none" stroke="currentColor" stroke-width="1.5" /></svg>${worker.id}</button>
+      <${WorkerState} worker=${worker} />
       <span class="loadline"><svg width="60" height="8" aria-hidden="true"><rect class="f-wait" width="100%" height="8" /><rect class=${load >= 1 ? "f-hold" : "f-run"} width=${`${load * 100}%`} height="8" /></svg>
         <span>${count(worker.current_tasks)}<span class="faint"> of ${count(worker.max_concurrent_tasks)}</span></span></span>
       <span class="figures"><span><b>${about(metrics.tasks_completed)}</b> done</span><span class=${metrics.tasks_failed ? "t-fail" : ""}><b class=${metrics.tasks_failed ? "t-fail" : ""}>${about(metrics.tasks_failed)}</b> failed</span><span><b>${span(metrics.avg_execution_time_ms)}</b> mean</span></span>
@@ -64,7 +64,7 @@ function More({ worker }) {
     ["address", worker.ollama_url ?? worker.remote_url ?? worker.base_url],
     ["models", worker.available_models?.slice(0, 30).join(", ")],
     ["default model", worker.default_model],
-    ["today", used && `${count(used.requests_today)} requests, ${about(used.tokens_today)} tokens, ${money(used.cost_today)}`],
+    ["today", used && `${plural(used.requests_today, "request")}, ${about(used.tokens_today)} tokens, ${money(used.cost_today)}`],
     ["all time", worker.total_tokens_used !== undefined && `${about(worker.total_tokens_used)} tokens, ${money(worker.total_cost_usd)}`],
     ["machine", (metrics.cpu_usage_percent > 0 || metrics.memory_usage_mb > 0) && `${Math.round(metrics.cpu_usage_percent)} % processor, ${count(metrics.memory_usage_mb)} MB`],
     ["up", span(metrics.uptime_seconds * 1000)],
