@@ -34,6 +34,8 @@ class Order(Message):
     prompt: str
     max_tokens: int
     time_zone: str
+    caller: str | None = None
+    """The key that the tasks come with."""
 
 
 class Ready(Message):

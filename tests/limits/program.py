@@ -98,11 +98,13 @@ class Program:
         say(Gone())
 
     def _task(self, worker_id: str) -> Task:
-        return Task(
+        task = Task(
             type=TaskType.LLM_REQUEST,
             payload={"prompt": self._order.prompt, "max_tokens": self._order.max_tokens},
             requirements=TaskRequirements(worker_id=worker_id),
         )
+        task.caller = self._order.caller
+        return task
 
     async def _statuses(self) -> Counter[TaskStatus]:
         tasks = await asyncio.gather(*(self._orchestrator.get_task(task.id) for task in self._tasks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from tests.limits.crew import Crew
 from tests.limits.orders import Order, zone_at_noon
 from tests.limits.provider import Provider
 from tests.support import PATIENCE
+from vera_orchestrator.keys import open_keys
 from vera_orchestrator.models import APIQuota
 from vera_orchestrator.money import to_nanos
 from vera_orchestrator.pricing import ModelPrice
 from vera_orchestrator.reservation import Amounts, Measure
+from vera_orchestrator.settings import OrchestratorConfig
 
 pytestmark = pytest.mark.flaky(reruns=0)  # a limit that is passed once is passed
 
@@ -30,6 +33,7 @@ QUOTA = APIQuota(
     tokens_per_day=20_000,
     cost_limit_per_day=1.0,
 )
+UNLIMITED = APIQuota(requests_per_minute=None, requests_per_hour=None, requests_per_day=None)
 LIMITS = Amounts(requests=50, tokens=20_000, cost=to_nanos(Decimal(1)))
 UNHINDERED = 100_000
 """Requests per minute, of which the rate lets a sixth through at once."""
@@ -63,7 +67,17 @@ class Day:
         self._home = home
         self._database = database
 
-    def begin(self, calls: Calls, at_once: int) -> Amounts:
+    def make_key(self) -> str:
+        """Make a key whose quota is that of the worker otherwise; return its id."""
+
+        async def make() -> str:
+            config = OrchestratorConfig(home=self._home, database_url=self._database)
+            async with open_keys(config) as keys:
+                return (await keys.create("a", quota=QUOTA)).row.id
+
+        return asyncio.run(make())
+
+    def begin(self, calls: Calls, at_once: int, caller: str | None = None) -> Amounts:
         """Let all tasks be submitted, and wait for the calls that fit; return what one of them reserves."""
         order = Order(
             home=self._home,
@@ -71,12 +85,13 @@ class Day:
             provider=self._provider.url,
             tasks=TASKS,
             at_once=at_once,
-            quota=QUOTA,
+            quota=QUOTA if caller is None else UNLIMITED,
             rate_limit_per_minute=UNHINDERED,
             price=calls.price,
             prompt="a " * calls.words,
             max_tokens=calls.max_tokens,
             time_zone=zone_at_noon(),
+            caller=caller,
         )
         call = self._crew.begin(order, PROCESSES).call
         self._crew.go()
@@ -140,6 +155,12 @@ def test_four_processes_together_pass_no_limit_and_use_it_up(day: Day, binding: 
     call = day.begin(CALLS[binding], TASKS)
     completed = day.go_on(call)
     day.check(call, binding, completed=completed)
+
+
+def test_the_quota_of_a_key_holds_for_all_processes_that_run_its_tasks(day: Day) -> None:
+    call = day.begin(CALLS[Measure.TOKENS], TASKS, caller=day.make_key())
+    completed = day.go_on(call)
+    day.check(call, Measure.TOKENS, completed=completed)
 
 
 def check_with_a_kill(day: Day, binding: Measure) -> None:
