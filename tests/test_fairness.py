@@ -1,3 +1,5 @@
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +66,20 @@ def test_no_two_turns_are_alike_and_the_newest_is_the_last(steps: list[tuple[str
         turns = [caller.turn for caller in held.values()]
         assert len(set(turns)) == len(turns)
         assert held[key].turn == max(turns)
+
+
+@given(weights=st.lists(st.floats(min_value=1, max_value=9), min_size=2, max_size=5), rounds=st.integers(1, 20))
+def test_a_caller_is_served_as_often_as_its_weight_says(weights: list[float], rounds: int) -> None:
+    by_key: dict[str | None, float] = {str(place): weight for place, weight in enumerate(weights)}
+    callers = Callers(lambda key: by_key[key])
+    waiting = [callers.hold(key) for key in by_key]
+    served: Counter[str | None] = Counter()
+    turns = 0
+    while turns < rounds * len(waiting):
+        first = min(waiting, key=lambda caller: caller.turn)
+        before = first.turn
+        callers.serve(first)
+        served[first.key] += 1
+        turns += first.turn != before
+    for key, weight in by_key.items():
+        assert abs(served[key] - rounds * weight) < 1 + 1e-6

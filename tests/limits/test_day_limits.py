@@ -157,6 +157,7 @@ def test_four_processes_together_pass_no_limit_and_use_it_up(day: Day, binding: 
     day.check(call, binding, completed=completed)
 
 
+@pytest.mark.soak
 def test_the_quota_of_a_key_holds_for_all_processes_that_run_its_tasks(day: Day) -> None:
     call = day.begin(CALLS[Measure.TOKENS], TASKS, caller=day.make_key())
     completed = day.go_on(call)

@@ -89,7 +89,7 @@ async def test_a_quota_holds_for_tasks_that_were_taken_over(make_on_disk: Make) 
     worker = Metered()
     second = await make_on_disk(worker)
 
-    await until(lambda: [standing(second, name) for name in ids].count(TaskStatus.RATE_LIMITED) == 3)
+    await until(lambda: worker.ran and [standing(second, name) for name in ids].count(TaskStatus.RATE_LIMITED) == 3)
     assert len(worker.ran) == 1  # the attempt that was broken off stays counted as one request
 
 
@@ -113,7 +113,9 @@ async def test_the_tasks_of_an_inner_batch_are_those_of_its_key(make: Make) -> N
     ]
     await one.submit_task(of(key, Task(type=TaskType.PARALLEL_BATCH, payload={"tasks": inner})))
 
-    await until(lambda: TaskStatus.RATE_LIMITED in {standing(one, f"i{number}") for number in range(3)})
+    await until(
+        lambda: len(worker.ran) == 2 and TaskStatus.RATE_LIMITED in {standing(one, f"i{number}") for number in range(3)}
+    )
     assert len(worker.ran) == 2
 
     task = await one.get_task("i0")
