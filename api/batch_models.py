@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.models import Name, Strict, TaskRequest
+from api.models import Name, Strict, TaskRequest, WebhookRequest
 
 
 class BatchRequest(Strict):
@@ -22,6 +22,7 @@ class BatchRequest(Strict):
     batch_id: Name | None = None
     name: Name | None = None
     idempotency_key: Name | None = None
+    webhook: WebhookRequest | None = None
 
 
 class SubmittedBatch(BaseModel):

@@ -49,6 +49,13 @@ class Waits(Strict):
     cancel_on_disconnect: bool = False
 
 
+class WebhookRequest(Strict):
+    """Where to send a message at the end; `secret` is base64 with which it is signed (https://standardwebhooks.com)."""
+
+    url: Text = Field(min_length=1, max_length=2_000)
+    secret: Text | None = Field(default=None, max_length=1_000)
+
+
 class TaskRequest(Strict):
     """A task to run."""
 
@@ -72,6 +79,7 @@ class TaskRequest(Strict):
     concurrency_key: Name | None = None
     budget: Name | None = None
     store: bool = True
+    webhook: WebhookRequest | None = None
     requirements: dict[Text, Any] | None = None
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from vera_orchestrator.enums import ChunkKind, RoutingStrategy, TaskPriority, TaskStatus, TaskType, WorkerCapability
 from vera_orchestrator.errors import InvalidValue
 from vera_orchestrator.summary import summary_of
+from vera_orchestrator.webhooks import Webhook, webhook_of
 
 Hook = Callable[..., Any]
 
@@ -122,8 +123,8 @@ class Task:
     ended. `timeout_seconds` bounds one attempt (None: the configuration's); `max_wait_seconds` and `expires_at` bound
     the waiting. `budget` names one of the settings' `llm_budgets`. `fairness_key` says whose turn a task takes; of the
     tasks with one `concurrency_key` only one runs at a time. A task with `store=False` leaves neither payload nor
-    result in the journal once it has ended. `caller` is the id of the API key that it came with, None without one,
-    and `worker_id` the worker of its last attempt.
+    result in the journal once it has ended. `webhook` ({url, secret}) is told of its end. `caller` is the id of the API
+    key that it came with, None without one, and `worker_id` the worker of its last attempt.
     """
 
     id: str = field(default_factory=new_id)
@@ -156,6 +157,7 @@ class Task:
     concurrency_key: str | None = None
     budget: str | None = None
     store: bool = True
+    webhook: Webhook | None = None
     caller: str | None = None
     worker_id: str | None = None
     batch_id: str | None = None
@@ -172,6 +174,8 @@ class Task:
                 raise InvalidValue(
                     f"{getattr(self, name)!r} is not a list.", field=name, remedy="Give a list of ids, such as ['a']."
                 )
+        if self.webhook is not None:
+            self.webhook = webhook_of(self.webhook)
         given: object = self.requirements
         if isinstance(given, dict):
             self.requirements = TaskRequirements(**cast("dict[str, Any]", given))
@@ -214,6 +218,7 @@ class ParallelBatch:
     execute_parallel: bool = True
     fail_fast: bool = False
     name: str | None = None
+    webhook: Webhook | None = None
     status: TaskStatus = TaskStatus.PENDING
     submitted_at: datetime | None = None
     completed_at: datetime | None = None

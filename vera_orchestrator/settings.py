@@ -203,6 +203,9 @@ class OrchestratorConfig(BaseSettings):
 
     # the API
     api_key: SecretStr | None = Field(None, description="Key that callers of the API send as a bearer token.")
+    webhook_secret: SecretStr | None = Field(
+        None, description="Base64 with which messages to webhooks are signed that have no secret of their own."
+    )
     require_key: KeyMode = Field(
         KeyMode.AUTO,
         description="auto: callers on this machine need no key, others do; always: everybody needs one.",

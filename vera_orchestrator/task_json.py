@@ -30,6 +30,8 @@ _SETTABLE = frozenset(
         "on_progress",
     }
 )
+SHOWN = frozenset({"summary"})
+"""What a shown task has beside its fields."""
 _TIMES = ("scheduled_at", "expires_at")
 _LISTS = ("tags", "depends_on", "depends_on_any")
 _NUMBERS = ("max_retries", "retry_delay_seconds", "timeout_seconds", "max_wait_seconds")
@@ -40,7 +42,7 @@ def task_from_json(fields: Mapping[str, Any]) -> Task:
 
     Raises InvalidPayload for an unknown field and InvalidValue for a value that does not fit, naming the field.
     """
-    readable = {field.name for field in dataclasses.fields(Task)}
+    readable = {*(field.name for field in dataclasses.fields(Task)), *SHOWN}
     unknown = sorted(set(fields) - readable)
     if unknown:
         raise InvalidPayload(

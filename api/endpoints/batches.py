@@ -43,6 +43,7 @@ async def submit(
         batch_id=body.batch_id,
         name=body.name,
         idempotency_key=own_key(caller, key or body.idempotency_key),
+        webhook=None if body.webhook is None else body.webhook.model_dump(),
     )
     assert isinstance(batch_id, str)
     message, task_ids = f"Accepted with {len(tasks)} tasks.", [task.id for task in tasks]

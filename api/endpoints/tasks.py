@@ -107,7 +107,8 @@ async def tool_call(
 def task_of(body: TaskRequest) -> Task:
     """Return the task that a request describes. Raises InvalidValue or InvalidPayload, naming the field."""
     given = {name: getattr(body, name) for name in TaskRequest.model_fields}
-    return task_from_json({**given, "priority": task_priority(body.priority)})
+    webhook = None if body.webhook is None else body.webhook.model_dump()
+    return task_from_json({**given, "priority": task_priority(body.priority), "webhook": webhook})
 
 
 class Execution:

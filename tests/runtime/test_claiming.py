@@ -151,7 +151,7 @@ async def test_a_batch_ends_although_retention_has_deleted_a_task_of_another_own
     async def pruned(keys: Any) -> Any:
         return {key: row for key, row in (await real(keys)).items() if row.id != "gone"}
 
-    async def ended(key: int, status: TaskStatus, at: float) -> bool:
+    async def ended(key: int, status: TaskStatus, at: float, delivery: Any = None) -> bool:
         return True
 
     batch_ended, journal.batch_ended = journal.batch_ended, ended  # of the rows that are left all have ended

@@ -13,6 +13,7 @@ from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.runtime.batches import Batches, BatchState, batch_status
 from vera_orchestrator.runtime.live import LiveTasks
+from vera_orchestrator.runtime.telling import BATCH, Telling
 
 RETRIES = (0.05, 0.5, 2.0)
 """Seconds before each further try while the journal is away."""
@@ -31,12 +32,14 @@ class BatchEnds:
         batches: Batches,
         live: LiveTasks,
         look_elsewhere: Callable[[], None],
+        telling: Telling,
     ) -> None:
         self._journal = journal
         self._engine = engine
         self._batches = batches
         self._live = live
         self._look_elsewhere = look_elsewhere
+        self._telling = telling
 
     async def ask_to_cancel(self, keys: Collection[int], reason: str) -> None:
         """Ask other owners to cancel their tasks of a batch, again while the journal is away for a moment."""
@@ -56,7 +59,7 @@ class BatchEnds:
         for patience in (*RETRIES, None):
             status = batch_status(state.tasks.values())
             try:
-                if not state.open and not await self._journal.batch_ended(state.key, status, time.time()):
+                if not state.open and not await self._is_written(state, status):
                     await self._reopen(state)
                 if state.open:  # some of its tasks have been put back meanwhile
                     return
@@ -67,6 +70,15 @@ class BatchEnds:
                     break
                 await asyncio.sleep(patience)
         self._close(state, batch_status(state.tasks.values()))
+
+    async def _is_written(self, state: BatchState, status: TaskStatus) -> bool:
+        now = time.time()
+        message = self._telling.message(BATCH, state.batch.webhook, key=state.key, status=status, at=now)
+        if not await self._journal.batch_ended(state.key, status, now, message):
+            return False
+        if message is not None:
+            self._telling.written()
+        return True
 
     async def _reopen(self, state: BatchState) -> None:
         """Wait again for those of a batch's tasks that somebody has put back."""

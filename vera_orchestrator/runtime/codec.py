@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from vera_orchestrator.errors import InvalidPayload, InvalidValue, ResultNotSeri
 from vera_orchestrator.journal.base import TaskRow
 from vera_orchestrator.models import NO_REQUIREMENTS, Task, TaskPriority, TaskRequirements, TaskResult, task_type
 from vera_orchestrator.runtime.entry import Upstream
+from vera_orchestrator.webhooks import Webhook
 
 # what a row's spec holds beside its payload: only what differs from the default
 _PLAIN_FIELDS: dict[str, Any] = {
@@ -36,9 +37,18 @@ _DIAGNOSIS_CHARACTERS = 2_000
 logger = logging.getLogger(__name__)
 
 
-def encode_spec(task: Task, payload: dict[str, Any], *, after: Sequence[Upstream], batch_id: str | None) -> str:
+def encode_spec(
+    task: Task,
+    payload: dict[str, Any],
+    *,
+    after: Sequence[Upstream],
+    batch_id: str | None,
+    webhook: Mapping[str, Any] | None = None,
+) -> str:
     """Return the JSON text of what a task was submitted with; raises InvalidPayload if something has no JSON form."""
     spec: dict[str, Any] = {"payload": payload}
+    if webhook is not None:
+        spec["webhook"] = webhook
     for name, default in _PLAIN_FIELDS.items():
         value = getattr(task, name)
         if value != default:
@@ -72,6 +82,8 @@ def decode_task(row: TaskRow) -> tuple[Task, list[Upstream]]:
             spec[name] = to_datetime(spec[name])
     if "requirements" in spec:
         spec["requirements"] = TaskRequirements(**spec["requirements"])
+    if "webhook" in spec:
+        spec["webhook"] = Webhook(**spec["webhook"])
     task = Task(
         id=row.id,
         priority=TaskPriority(row.priority),

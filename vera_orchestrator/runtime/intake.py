@@ -14,12 +14,13 @@ from typing import Any
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import InvalidBatch, InvalidPayload, InvalidValue, UnknownDependency
 from vera_orchestrator.graph import check_graph, check_unique, topological_order
-from vera_orchestrator.journal.base import BatchRow, TaskRow
+from vera_orchestrator.journal.base import TaskRow
 from vera_orchestrator.models import Task
 from vera_orchestrator.payloads import TASK_TYPES, check_payload
 from vera_orchestrator.runtime.codec import encode_spec, to_datetime, to_seconds
 from vera_orchestrator.runtime.entry import Entry, Upstream, group_of
 from vera_orchestrator.secrets import Sealer
+from vera_orchestrator.webhooks import Webhook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,8 @@ class Intake:
         Raises InvalidPayload where something has no JSON form.
         """
         sealed: dict[str, Any] = self._sealer.seal(task.payload)
-        spec = encode_spec(task, sealed, after=after, batch_id=batch_id)
+        webhook = self.sealed(task.webhook)
+        spec = encode_spec(task, sealed, after=after, batch_id=batch_id, webhook=webhook and webhook.to_json())
         due_at = to_seconds(task.scheduled_at) if task.scheduled_at else None
         idempotency_key = task.idempotency_key
         row = TaskRow(
@@ -85,6 +87,10 @@ class Intake:
         )
         return Draft(row=row, entry=entry)
 
+    def sealed(self, webhook: Webhook | None) -> Webhook | None:
+        """Return a webhook as it may be written down."""
+        return None if webhook is None else Webhook(**self._sealer.seal(webhook.to_json()))
+
     @staticmethod
     def begin(task: Task, submitted_at: float, batch_id: str | None = None) -> None:
         """Give an accepted task the state in which every task begins, whatever it has been through before."""
@@ -95,7 +101,8 @@ class Intake:
 
 def body_hash(task: Task) -> str:
     """Return what tells whether two tasks with one idempotency key are the same."""
-    spec = encode_spec(task, task.payload, after=(), batch_id=None)
+    webhook = None if task.webhook is None else task.webhook.to_json()
+    spec = encode_spec(task, task.payload, after=(), batch_id=None, webhook=webhook)
     return hashlib.sha256(f"{task.type}\n{int(task.priority)}\n{spec}".encode()).hexdigest()
 
 
@@ -107,7 +114,7 @@ def is_batch_key(key: str | None) -> bool:
     return key is not None and key.startswith(BATCH_KEY)
 
 
-def with_batch_key(drafts: Sequence[Draft], key: str, batch: BatchRow) -> list[Draft]:
+def with_batch_key(drafts: Sequence[Draft], key: str, options: str) -> list[Draft]:
     """Return the drafts of a batch, the first with the idempotency key of the whole and the hash of all.
 
     Raises InvalidBatch if its task has a key of its own.
@@ -117,7 +124,7 @@ def with_batch_key(drafts: Sequence[Draft], key: str, batch: BatchRow) -> list[D
         raise InvalidBatch(
             "both the batch and its first task have one.", field="idempotency_key", remedy="Leave one of them out."
         )
-    text = "\n".join([batch.options, *(body_hash(draft.entry.task) for draft in drafts)])
+    text = "\n".join([options, *(body_hash(draft.entry.task) for draft in drafts)])
     whole = hashlib.sha256(text.encode()).hexdigest()
     row = replace(first.row, idempotency_key=f"{BATCH_KEY}{key}", body_hash=whole)
     return [replace(first, row=row), *others]

@@ -121,6 +121,7 @@ class Lifecycle:
             steps.push_async_callback(parts.ownership.leave)
             steps.push_async_callback(self._stop_workers)
             steps.push_async_callback(self.engine.stop)
+            steps.push_async_callback(parts.deliverer.finish, self.config.drain_seconds)
             steps.push_async_callback(self._dismiss_waiters, parts)
             steps.push_async_callback(parts.progress.settle_down)
             steps.push_async_callback(drain, parts.dispatcher, self.config.drain_seconds)
@@ -236,6 +237,7 @@ class Lifecycle:
         parts.dispatcher.hold()
         await parts.services.stop()
         await drain(parts.dispatcher, 0)
+        await parts.deliverer.finish(0)
         self._parts = fresh = self._assembled()
         fresh.ownership.is_draining = self.is_draining
         fresh.live.inherit(parts.live)

@@ -30,6 +30,7 @@ from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.reading import TaskDetails
 from vera_orchestrator.runtime.status import metrics_of, queues_of, recording_of
 from vera_orchestrator.runtime.submission import BatchOptions
+from vera_orchestrator.webhooks import Webhook, webhook_of
 from vera_orchestrator.windows import SECOND, day_of, zone_named
 
 
@@ -219,17 +220,20 @@ class Orchestrator(Lifecycle):
         batch_id: str | None = None,
         name: str | None = None,
         idempotency_key: str | None = None,
+        webhook: Webhook | Mapping[str, Any] | None = None,
     ) -> str | list[TaskResult]:
         """Accept tasks that may depend on each other, in any order; return the batch's id, or with `wait` the results.
 
         Results are in the order of `tasks`. With `execute_parallel=False` one task runs at a time, in dependency order.
-        With `fail_fast` the first failure cancels the rest. `name` is what Prefect's UI shows. The same batch again
-        with one `idempotency_key` is not accepted twice: the earlier one is answered with. Raises as `submit_task`
-        does (DuplicateTaskId also if a batch with this id has not ended), and CyclicDependency; then nothing was
-        accepted.
+        With `fail_fast` the first failure cancels the rest. `name` is what Prefect's UI shows, `webhook` ({url,
+        secret}) is told of its end. The same batch again with one `idempotency_key` is not accepted twice: the earlier
+        one is answered with. Raises as `submit_task` does (DuplicateTaskId also if a batch with this id has not ended),
+        and CyclicDependency; then nothing was accepted.
         """
         parts = await self._taking()
-        options = BatchOptions(execute_parallel=execute_parallel, fail_fast=fail_fast, name=name)
+        options = BatchOptions(
+            execute_parallel=execute_parallel, fail_fast=fail_fast, name=name, webhook=webhook_of(webhook)
+        )
         with self._only_batch(batch_id):
             if idempotency_key is None:  # else the journal finds out which comes first
                 await self._check_batch_id(batch_id)

@@ -12,6 +12,7 @@ from vera_orchestrator.keys import Keys
 from vera_orchestrator.routing import TaskRouter
 from vera_orchestrator.runtime.attempt import Attempts
 from vera_orchestrator.runtime.capacity import Capacity
+from vera_orchestrator.runtime.deliverer import Deliverer
 from vera_orchestrator.runtime.dispatcher import Dispatcher
 from vera_orchestrator.runtime.events import Events
 from vera_orchestrator.runtime.execution import Executions
@@ -24,6 +25,7 @@ from vera_orchestrator.runtime.recovery import Recovery, Scope
 from vera_orchestrator.runtime.services import Services
 from vera_orchestrator.runtime.settlement import Hooks, Settlement
 from vera_orchestrator.runtime.submission import Submission
+from vera_orchestrator.runtime.telling import Telling
 from vera_orchestrator.runtime.transcripts import Transcripts
 from vera_orchestrator.secrets import Sealer
 from vera_orchestrator.settings import OrchestratorConfig
@@ -62,6 +64,7 @@ class Parts:
     submission: Submission
     recovery: Recovery
     services: Services
+    deliverer: Deliverer
 
     def workers_changed(self) -> None:
         """Look again at who can run what."""
@@ -75,10 +78,19 @@ def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost
     config, journal, engine, events = given.config, given.journal, given.engine, given.events
     live = LiveTasks()
     ownership = Ownership(journal, config, seal=given.sealer.fingerprint, taken_over=taken_over, lost=lost)
-    progress = Progress(settings=config, journal=journal, engine=engine, live=live, ownership=ownership, events=events)
+    telling = Telling(given.sealer)
+    progress = Progress(
+        settings=config,
+        journal=journal,
+        engine=engine,
+        live=live,
+        ownership=ownership,
+        events=events,
+        telling=telling,
+    )
     capacity = Capacity(given.registry, given.router, config, lambda: engine.limits)
     attempts = Attempts(config, given.sealer, progress.upstream)
-    settlement = Settlement(journal, config, given.hooks, progress.ended)
+    settlement = Settlement(journal, config, given.hooks, progress.ended, telling)
     executions = partial(
         Executions,
         settings=config,
@@ -120,6 +132,8 @@ def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost
         keys=keys,
         scope=given.scope,
     )
+    deliverer = Deliverer(config, journal, given.sealer)
+    telling.written = deliverer.wake
     services = Services(
         settings=config,
         journal=journal,
@@ -128,6 +142,7 @@ def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost
         ownership=ownership,
         progress=progress,
         recovery=recovery,
+        deliverer=deliverer,
     )
     progress.look_elsewhere = services.want_claim
     return Parts(
@@ -139,4 +154,5 @@ def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost
         submission=submission,
         recovery=recovery,
         services=services,
+        deliverer=deliverer,
     )

@@ -35,6 +35,7 @@ from vera_orchestrator.runtime.judgement import End
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.reasons import dependency_failed, expired, no_worker_error
+from vera_orchestrator.runtime.telling import Telling
 from vera_orchestrator.runtime.values import has_placeholder, own_copy
 from vera_orchestrator.settings import OrchestratorConfig
 
@@ -60,6 +61,7 @@ class Progress:
         live: LiveTasks,
         ownership: Ownership,
         events: Events,
+        telling: Telling,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -75,6 +77,7 @@ class Progress:
         self._background: set[asyncio.Task[Any]] = set()
         self._caller = HookCaller()
         self.batches = Batches()
+        self.telling = telling
         self.look_elsewhere: Callable[[], None] = _ignore
         self._batch_ends = BatchEnds(
             journal=journal,
@@ -82,6 +85,7 @@ class Progress:
             batches=self.batches,
             live=live,
             look_elsewhere=lambda: self.look_elsewhere(),
+            telling=telling,
         )
         self.completed = 0
         self.failed = 0

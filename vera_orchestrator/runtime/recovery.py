@@ -23,6 +23,7 @@ from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
 from vera_orchestrator.runtime.reasons import dependency_failed
 from vera_orchestrator.runtime.submission import decode_options, plan_of
+from vera_orchestrator.runtime.telling import BATCH
 from vera_orchestrator.settings import OrchestratorConfig
 
 CLAIM_LIMIT = 500
@@ -211,7 +212,11 @@ class Recovery:
                 tasks = await self._journal.batch_tasks(row.key)
                 ended = max((one.completed_at or 0.0 for one in tasks), default=row.submitted_at)
                 if time.time() - ended > older_than:  # else its owner is about to do so
-                    await self._journal.batch_ended(row.key, status_of(one.status for one in tasks), ended)
+                    status = status_of(one.status for one in tasks)
+                    webhook = decode_options(row.options).webhook
+                    message = self._progress.telling.message(BATCH, webhook, key=row.key, status=status, at=time.time())
+                    if await self._journal.batch_ended(row.key, status, ended, message) and message is not None:
+                        self._progress.telling.written()
 
     async def _take_charge(self, rows: Sequence[TaskRow], error: VeraError | None = None) -> None:
         """Adopt claimed rows; if that is broken off, it is tried again with the next claim."""
@@ -361,6 +366,7 @@ class Recovery:
             execute_parallel=options.execute_parallel,
             fail_fast=options.fail_fast,
             name=options.name,
+            webhook=options.webhook,
             status=TaskStatus.RUNNING,
             submitted_at=to_datetime(row.submitted_at),
         )

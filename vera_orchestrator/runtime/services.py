@@ -13,6 +13,7 @@ from vera_orchestrator.errors import JournalUnavailable, LeaseLost
 from vera_orchestrator.journal.base import ALL_NEWS, NO_NEWS, Journal, News, TaskRow
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.codec import legible_task
+from vera_orchestrator.runtime.deliverer import Deliverer
 from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
@@ -53,6 +54,7 @@ class Services:
         ownership: Ownership,
         progress: Progress,
         recovery: Recovery,
+        deliverer: Deliverer,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -61,6 +63,7 @@ class Services:
         self._ownership = ownership
         self._progress = progress
         self._recovery = recovery
+        self._deliverer = deliverer
         self._woken = asyncio.Event()
         self._news = NO_NEWS
         self._is_asked = False
@@ -87,6 +90,7 @@ class Services:
             "claim": self._look,
             "health": self._health,
             "retention": self._retention,
+            "webhooks": self._deliverer.look,
         }
         self._is_stopping = False
         self.want_claim()
@@ -252,8 +256,14 @@ class Services:
                 break
         await self._prune_ledger()
         await self._prune_audit()
+        await self._prune_outbox()
         await self._recovery.end_forgotten_batches()
         await asyncio.sleep(self._settings.retention_interval_seconds)
+
+    async def _prune_outbox(self) -> None:
+        before = time.time() - self._settings.retention_days * 86_400
+        while await self._journal.outbox.prune(before=before, limit=PRUNE_ROWS) >= PRUNE_ROWS:
+            pass
 
     async def _prune_ledger(self) -> None:
         days = max(self._settings.retention_days, LEDGER_DAYS)

@@ -16,6 +16,7 @@ from vera_orchestrator.models import Hook, Task, TaskResult, utcnow
 from vera_orchestrator.runtime.codec import encode_result, to_seconds
 from vera_orchestrator.runtime.entry import Entry
 from vera_orchestrator.runtime.hooks import HookCaller
+from vera_orchestrator.runtime.telling import TASK, Telling
 from vera_orchestrator.runtime.values import storable
 from vera_orchestrator.settings import OrchestratorConfig
 
@@ -37,11 +38,17 @@ class Settlement:
     """
 
     def __init__(
-        self, journal: Journal, settings: OrchestratorConfig, hooks: Hooks, ended: Callable[[Entry], None]
+        self,
+        journal: Journal,
+        settings: OrchestratorConfig,
+        hooks: Hooks,
+        ended: Callable[[Entry], None],
+        telling: Telling,
     ) -> None:
         self._journal = journal
         self._settings = settings
         self._ended = ended
+        self._telling = telling
         self._caller = HookCaller()
         self._hooks = hooks
 
@@ -81,12 +88,17 @@ class Settlement:
             exhausted=exhausted,
             result=text,
             forget=not task.store,
+            delivery=self._telling.message(
+                TASK, task.webhook, key=entry.key, status=status, at=to_seconds(completed_at)
+            ),
         )
         if not await self._is_written(ending):
             return False
         task.status, task.result, task.completed_at = status, result, completed_at
         task.status_reason = storable(str(error)) if error else None
         self._ended(entry)
+        if ending.delivery is not None:
+            self._telling.written()
         await self._tell(entry, result, error)
         return True
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -33,6 +33,7 @@ from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.progress import Progress
 from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.webhooks import Webhook
 
 T = TypeVar("T")
 
@@ -132,16 +133,18 @@ class Submission:
             tasks=list(tasks),
             execute_parallel=options.execute_parallel,
             fail_fast=options.fail_fast,
+            webhook=options.webhook,
             name=options.name,
             status=TaskStatus.RUNNING,
             submitted_at=to_datetime(now),
         )
         key = self._ownership.new_key()
-        row = BatchRow(key=key, id=batch.id, options=orjson.dumps(options).decode(), submitted_at=now)
+        kept = replace(options, webhook=self._intake.sealed(options.webhook))
+        row = BatchRow(key=key, id=batch.id, options=orjson.dumps(kept).decode(), submitted_at=now)
         with self._room(len(tasks)):
             drafts = self._drafts(tasks, edges, batch, key, now)
             if idempotency_key is not None:
-                drafts = with_batch_key(drafts, idempotency_key, row)
+                drafts = with_batch_key(drafts, idempotency_key, orjson.dumps(options).decode())
             return await self._in_any_case(drafts, self._commit_batch(batch, drafts, row, options))
 
     async def _commit_batch(
@@ -313,11 +316,14 @@ class BatchOptions:
     execute_parallel: bool = True
     fail_fast: bool = False
     name: str | None = None
+    webhook: Webhook | None = None
 
 
 def decode_options(text: str) -> BatchOptions:
-    """Return a batch's options from their JSON text."""
-    return BatchOptions(**orjson.loads(text))
+    """Return a batch's options from their JSON text; the secret of its webhook is still sealed."""
+    given: dict[str, Any] = orjson.loads(text)
+    webhook = given.pop("webhook", None)
+    return BatchOptions(**given, webhook=Webhook(**webhook) if webhook else None)
 
 
 def plan_of(state: BatchState, open_tasks: Sequence[tuple[int, Sequence[Upstream]]], name: str | None) -> BatchPlan:
