@@ -263,3 +263,17 @@ async def test_what_has_just_ended_is_told_before_a_program_stops(make: Make, re
     await run(orchestrator, Task(webhook=hook(receiver)))  # pyright: ignore
     await soon(orchestrator.stop())
     assert len(receiver.seen) == 1
+
+
+async def test_the_same_batch_again_is_known_by_its_key_although_its_secret_is_sealed_anew(
+    make: Make, receiver: Server
+) -> None:
+    orchestrator = await make(Scripted(), **allowed(receiver))
+    ids = [
+        await orchestrator.submit_batch(
+            [Task(id="t", payload={"data": 1})], idempotency_key="k", webhook=hook(receiver, secret=SECRET)
+        )
+        for _ in range(2)
+    ]
+    assert ids[0] == ids[1]
+    await until(lambda: receiver.seen)

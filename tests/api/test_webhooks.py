@@ -1,0 +1,56 @@
+"""Webhooks of tasks and batches that come over REST."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.support import echoing, problem, served
+from tests.http.server import Server, serving
+from tests.support import until
+
+
+@pytest.fixture
+def receiver() -> Iterator[Server]:
+    with serving() as server:
+        server.routes["/hook"] = lambda handler, _: handler.answer(204)
+        yield server
+
+
+@pytest.fixture
+async def client(tmp_path: Path, receiver: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(echoing(tmp_path, http_allow=[receiver.endpoint])) as client:
+        yield client
+
+
+async def test_the_end_of_a_task_and_of_a_batch_is_told(client: httpx.AsyncClient, receiver: Server) -> None:
+    webhook = {"url": f"{receiver.url}/hook"}
+    task = await client.post("/tasks/submit", json={"type": "custom", "webhook": webhook})
+    assert task.status_code == 200, task.text
+    await until(lambda: len(receiver.seen) == 1)
+    batch = await client.post("/batches", json={"tasks": [{"type": "custom"}], "webhook": webhook})
+    assert batch.status_code == 200, batch.text
+    await until(lambda: len(receiver.seen) == 2)
+    first, second = (json.loads(seen.body) for seen in receiver.seen)
+    assert (first["type"], first["data"]["id"]) == ("task.completed", task.json()["task_id"])
+    assert (second["type"], second["data"]["batch_id"]) == ("batch.completed", batch.json()["batch_id"])
+
+
+@pytest.mark.parametrize(
+    ("webhook", "status", "field"),
+    [
+        ({"url": "ftp://h/"}, 400, "webhook.url"),
+        ({"url": "https://h/", "secret": "short"}, 400, "webhook.secret"),
+        ({"secret": "x"}, 422, "webhook.url"),
+        ({"url": "https://h/", "method": "PUT"}, 422, "webhook.method"),
+    ],
+)
+async def test_what_does_not_fit_is_named(client: httpx.AsyncClient, webhook: Any, status: int, field: str) -> None:
+    for path, body in {"/tasks/submit": {"type": "custom"}, "/batches": {"tasks": [{"type": "custom"}]}}.items():
+        answer = await client.post(path, json={**body, "webhook": webhook})
+        assert problem(answer, status)["field"] == field
