@@ -78,7 +78,8 @@ def _bar(batch_id: str, status: str, tasks: Sequence[Mapping[str, Any]]) -> Tabl
     line = Table.grid(padding=(0, 1))
     colour = COLOURS.get(status, "cyan")
     bar = ProgressBar(total=max(len(tasks), 1), completed=done, width=BAR_WIDTH, complete_style=colour)
-    line.add_row(f"[bold]{escape(batch_id)}[/]", bar, f"{done}/{len(tasks)}", coloured(status), _counts(counts))
+    told = "" if list(counts) == [status] else _counts(counts)
+    line.add_row(f"[bold]{escape(batch_id)}[/]", bar, f"{done}/{len(tasks)}", coloured(status), told)
     return line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ batch = App(name="batch", help="Batches: list, show, cancel, retry.")
 
 
 def run(
-    file: str,
+    file: Path,
     /,
     *,
     wait: Annotated[bool, Parameter(help="Wait for its end.", negative="--no-wait", show_default=True)] = True,
@@ -31,7 +32,7 @@ def run(
     from api.command.batch_file import read_batch
     from api.command.client import Client
 
-    body = read_batch(file)
+    body = read_batch(str(file))
     with Client(remote) as client:
         accepted = client.post("/batches", body)
         if wait:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from rich.markup import escape
 
 from api.command.exits import Exit
 from api.command.options import USUAL, Remote
@@ -30,8 +31,8 @@ class Filter:
     cursor: Annotated[str | None, Parameter(help="Go on where an earlier answer ended.")] = None
 
 
-SUMMARY = 40
-"""Characters of what a task is about."""
+WIDE = 100
+"""Characters that a line must have for workers and times."""
 EVERYTHING = Filter()
 """Nothing was given."""
 
@@ -64,11 +65,11 @@ def history(*, filters: Filter = EVERYTHING, remote: Remote = USUAL) -> int:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    from rich.markup import escape
-
     from api.command.tables import plain_table
-    from api.command.words import coloured, duration, moment, one_line, why
+    from api.command.words import coloured, duration, moment
 
+    screen = console()
+    columns = ("submitted", "task", "status", "worker", "time", "what")
     rows: list[tuple[str, ...]] = []
     for task in found["tasks"]:
         result: Mapping[str, Any] = task["result"] or {}
@@ -77,14 +78,21 @@ def _show(found: Mapping[str, Any]) -> None:
             (
                 moment(task["submitted_at"]),
                 escape(task["id"]),
-                escape(one_line(f"{task['type']} {task.get('summary') or ''}", SUMMARY)),
                 coloured(task["status"]),
                 escape(result.get("worker_id") or ""),
                 duration(time / 1_000) if time else "",
-                escape(why(result.get("error") or task.get("status_reason"))),
+                escape(_what(task, result)),
             )
         )
-    columns = ("submitted", "task", "what", "status", "worker", "time", "why")
-    console().print(plain_table(columns, rows, right=("time",), wide="why") if rows else "No such task.")
+    if screen.width < WIDE:
+        columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]
+    screen.print(plain_table(columns, rows, right=("time",), wide="what") if rows else "No such task.")
     if found.get("next_cursor"):
-        console().print(f"There are more: --cursor {found['next_cursor']}", soft_wrap=True, markup=False)
+        screen.print(f"There are more: --cursor {found['next_cursor']}", soft_wrap=True, markup=False)
+
+
+def _what(task: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    from api.command.words import one_line, why
+
+    fault = why(result.get("error") or task.get("status_reason"))
+    return " ".join(filter(None, (f"{fault}:" if fault else "", task["type"], one_line(task.get("summary")))))

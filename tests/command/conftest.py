@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,6 +20,7 @@ from BackgroundCognition.orchestrator import UnifiedOrchestrator
 from tests.api.support import EchoWorker, echoing
 from tests.support import PATIENCE
 
+Result = TypeVar("Result")
 Ask = Callable[..., "Answer"]
 
 
@@ -38,6 +40,10 @@ class Served:
     url: str
     orchestrator: UnifiedOrchestrator
     loop: asyncio.AbstractEventLoop
+
+    def do(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what a coroutine does in the server's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
     @contextmanager
     def held(self) -> Generator[None]:
