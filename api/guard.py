@@ -94,6 +94,14 @@ async def enter(websocket: WebSocket, needed: Scope) -> Caller | None:
     return caller
 
 
+async def may_stay(connection: HTTPConnection, needed: Scope) -> bool:
+    """Return whether who was let in would be so now: a key may have been revoked, or have expired, meanwhile."""
+    try:
+        return not isinstance(await entering(connection, needed), Refusal)
+    except VeraError:  # the journal is away, which says nothing about the key
+        return True
+
+
 def needed_scope(dependant: Dependant) -> Scope | None:
     """Return the scope that a route asks for; None if it is open to every caller."""
     for dependency in dependant.dependencies:

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.access import spoken
 from api.errors import problem_of
-from api.guard import enter
+from api.guard import enter, may_stay
 from api.hosting import hosting_of
 from api.live.hub import Show, hub_of
 from api.live.readers import Reader
@@ -22,7 +22,10 @@ from vera_orchestrator.errors import VeraError
 PATIENCE_SECONDS = 10.0
 """How long one message may take to send; whoever takes longer has stopped reading, and is dropped."""
 PARTING_SECONDS = 1.0
+RECHECK_SECONDS = 30.0
+"""How often a key is looked at again while its connection is open."""
 TRY_AGAIN_LATER = 1013
+POLICY_VIOLATION = 1008
 
 router = APIRouter()
 
@@ -44,9 +47,12 @@ async def status_socket(websocket: WebSocket) -> None:
     show = hub.join(reader)
     try:
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(websocket, show, reader))
+            beside = [group.create_task(_send(websocket, show, reader))]
+            if caller.id is not None:
+                beside.append(group.create_task(_check(websocket)))
             await _heed(websocket, show, reader)
-            sending.cancel()
+            for task in beside:
+                task.cancel()
     except* TimeoutError:
         hub.leave(reader)
         await drop(websocket)
@@ -75,6 +81,16 @@ async def _heed(websocket: WebSocket, show: Show, reader: Reader) -> None:
         except VeraError as error:
             told = {"event": "error", "detail": error.message, "field": error.field, "remedy": error.remedy}
             await reader.reply(to_json(told).decode())
+
+
+async def _check(websocket: WebSocket) -> None:
+    """Send a client away whose key is no longer valid."""
+    while True:
+        await asyncio.sleep(RECHECK_SECONDS)
+        if not await may_stay(websocket, Scope.READ):
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await websocket.close(POLICY_VIOLATION, "the key is no longer valid")
+            return
 
 
 async def drop(websocket: WebSocket) -> None:

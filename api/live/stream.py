@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
 from starlette.responses import Response
 
 from api.callers import Reader, visible_task
 from api.endpoints.common import RunningOrchestrator
-from api.guard import GuardedRoute
+from api.guard import GuardedRoute, may_stay
 from api.live.briefs import brief
+from api.live.socket import RECHECK_SECONDS
 from api.models import MISSING
 from api.responses import to_json
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
+from vera_orchestrator.callers import Scope
 from vera_orchestrator.errors import VeraError
 from vera_orchestrator.runtime.following import Update, UpdateKind, follow
 
@@ -58,6 +63,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
     summary="Follow a task",
 )
 async def events(
+    request: Request,
     task_id: str,
     caller: Reader,
     orchestrator: RunningOrchestrator,
@@ -72,7 +78,7 @@ async def events(
     if last_event_id == UpdateKind.END:
         return Response(status_code=204)
     return EventSourceResponse(
-        _events(orchestrator, task_id, last_event_id),
+        _events(request, orchestrator, task_id, last_event_id),
         ping=KEEP_ALIVE_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(comment="", sep=SEPARATOR),
         send_timeout=PATIENCE_SECONDS,
@@ -81,18 +87,40 @@ async def events(
 
 
 async def _events(
-    orchestrator: UnifiedOrchestrator, task_id: str, after: str | None
+    request: Request, orchestrator: UnifiedOrchestrator, task_id: str, after: str | None
 ) -> AsyncGenerator[ServerSentEvent]:
     fraction: float | None = None
     try:
         async with aclosing(follow(orchestrator, task_id, after)) as updates:
-            async for update in updates:
+            async for update in _while_valid(updates, request):
                 fraction = update.fraction or fraction
                 data = _data(orchestrator, update, fraction)
                 yield ServerSentEvent(data.decode(), event=update.kind, id=update.place, sep=SEPARATOR)
     except VeraError as error:
         told = {"detail": error.message, "remedy": error.remedy}
         yield ServerSentEvent(to_json(told).decode(), event="error", sep=SEPARATOR)
+
+
+async def _while_valid(updates: AsyncGenerator[Update], request: Request) -> AsyncGenerator[Update]:
+    """Yield updates as long as the key that they were asked for with is valid."""
+    due = time.monotonic() + RECHECK_SECONDS
+    coming: asyncio.Future[Update | None] = asyncio.ensure_future(anext(updates, None))
+    try:
+        while True:
+            await asyncio.wait({coming}, timeout=max(0.0, due - time.monotonic()))
+            if time.monotonic() >= due:
+                due = time.monotonic() + RECHECK_SECONDS
+                if not await may_stay(request, Scope.READ):
+                    return
+            if coming.done():
+                update = coming.result()
+                if update is None:
+                    return
+                yield update
+                coming = asyncio.ensure_future(anext(updates, None))
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})
 
 
 def _data(orchestrator: UnifiedOrchestrator, update: Update, fraction: float | None) -> bytes:
