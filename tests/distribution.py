@@ -10,6 +10,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling  # pyright: ignore[repor
 LONGEST = (
     "tests/engine/",
     "tests/flows/",
+    "tests/dashboard/",
     "tests/faults/test_faults.py",
     "tests/limits/",
     "tests/examples/",
@@ -21,8 +22,8 @@ LONGEST = (
 )
 """Files and folders that are begun with, so that none of them is left over for one process at the end."""
 
-WHOLE = ("tests/engine/", "tests/flows/", "tests/limits/")
-"""Folders that stay together, since their files share a server or processes, which take seconds to start."""
+WHOLE = ("tests/engine/", "tests/flows/", "tests/limits/", "tests/dashboard/")
+"""Folders that stay together, since their files share a server, processes or a browser, which take seconds to start."""
 
 
 def unit_of(nodeid: str) -> str:

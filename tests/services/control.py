@@ -17,6 +17,9 @@ from tests.services.redis_service import RedisService
 from tests.services.service import Service
 from tests.services.state import Record, State
 
+ALWAYS = ("bwrap", "chromium")
+"""What tests need beside the services."""
+
 Say = Callable[[str, str], None]
 """Takes the name of a part and a line about it."""
 
@@ -72,7 +75,7 @@ class Control:
         return all(good)
 
     def _install(self) -> None:
-        packages = packages_missing(["bwrap", *(name for kind in self._kinds for name in self._wanted(kind))])
+        packages = packages_missing([*ALWAYS, *(name for kind in self._kinds for name in self._wanted(kind))])
         if packages:
             self._say("packages", f"installing {' '.join(packages)}")
             began = time.monotonic()

@@ -19,10 +19,14 @@ LOCKED = "Could not get lock"
 LOCK_SECONDS, LISTS_SECONDS, AGAIN_SECONDS = 120, 60, 2
 PACKAGES = {
     "bwrap": ("bubblewrap",),
+    "chromium": ("chromium",),
     "initdb": ("postgresql",),
     "redis-server": ("redis-server",),
     "dockerd": ("docker.io", "containerd", "runc", "iptables"),
 }
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""The programs that do where Chromium is asked for."""
 
 
 def packages_missing(programs: Iterable[str]) -> list[str]:
@@ -66,7 +70,14 @@ def _apt(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def browser_program() -> str | None:
+    """Return where a browser is that tests can drive, or None."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
 def _is_installed(program: str) -> bool:
+    if program == "chromium":
+        return browser_program() is not None
     if program == "initdb":
         try:
             binaries()

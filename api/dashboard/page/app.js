@@ -1,6 +1,6 @@
 // The page: what is around the views, which view is shown, and the task that is open beside it.
 import { render } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { keyWanted } from "./api.js";
 import { html } from "./html.js";
 import { bind, focusOn, startKeys } from "./keys.js";
@@ -24,7 +24,7 @@ const SHOWN = { "": Overview, tasks: Tasks, batches: Batches, workers: Workers, 
 
 function Page() {
   const { path, query } = route.value;
-  useEffect(() => bind({
+  useLayoutEffect(() => bind({
     "?": () => { helpShown.value = true; },
     ...Object.fromEntries(VIEWS.map(({ name }, index) => [String(index + 1), () => go(name ? [name] : [])])),
     n: () => { go(["submit"]); focusOn("#type"); },

@@ -1,5 +1,5 @@
 // A dialog over the page: keeps the focus, ends with Escape, and gives the focus back.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { bind } from "../keys.js";
 
@@ -7,7 +7,7 @@ const REACHABLE = "a[href], button:not(:disabled), input, select, textarea, [tab
 
 export function Dialog({ title, children, onClose }) {
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     (box.current.querySelector("[autofocus]") ?? box.current.querySelector(REACHABLE) ?? box.current).focus();
     const unbind = bind({ Escape: () => onClose?.() });

@@ -1,7 +1,7 @@
 // What narrows the list of tasks. It stands in the address, so that a view can be kept or sent.
 import { html } from "../html.js";
 import { bind } from "../keys.js";
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { amend, go } from "../route.js";
 import { openIfId } from "../find.js";
 import { workers } from "../store.js";
@@ -18,7 +18,7 @@ function Choice({ name, label, value, options }) {
 }
 
 export function Filters({ query, tasks }) {
-  useEffect(() => bind({ Escape: (event) => {
+  useLayoutEffect(() => bind({ Escape: (event) => {
     if (event.target.id !== "search") return false;
     event.target.blur();
     return true;

@@ -1,5 +1,5 @@
 // One task beside the view: what it is, its life, its attempts, why it runs where it does, and what came of it.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { cancelTask, retryTask } from "../actions.js";
 import { html } from "../html.js";
 import { bind } from "../keys.js";
@@ -22,7 +22,7 @@ const close = () => amend({ task: undefined });
 export function TaskPanel({ id }) {
   const { task, problem } = useTask(id);
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     if (matchMedia("(max-width: 940px)").matches) box.current.focus();
     const unbind = bind({ Escape: () => { close(); before?.focus?.(); } });

@@ -1,5 +1,5 @@
 // The batches, the newest first.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get, query } from "../api.js";
 import { html } from "../html.js";
 import { bind } from "../keys.js";
@@ -45,7 +45,7 @@ export function Batches({ query: { task } }) {
   const latest = useRef(null);
   latest.current = { batches: list.batches ?? [], marked };
   const step = (by) => setMarked((before) => Math.min(latest.current.batches.length - 1, Math.max(0, before + by)));
-  useEffect(() => bind({
+  useLayoutEffect(() => bind({
     j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
     Enter: () => { const one = latest.current.batches[latest.current.marked]; return one ? go(["batches", one.batch_id]) : false; },
   }), []);

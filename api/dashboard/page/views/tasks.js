@@ -1,5 +1,5 @@
 // Tasks now and before: filters, one line each, with the keyboard or by hand.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { bind } from "../keys.js";
 import { Filters } from "../parts/filters.js";
@@ -15,7 +15,7 @@ export function Tasks({ query }) {
   const latest = useRef(null);
   latest.current = { list, marked, setMarked };
 
-  useEffect(() => bind({
+  useLayoutEffect(() => bind({
     j: () => step(latest.current, 1),
     k: () => step(latest.current, -1),
     ArrowDown: () => step(latest.current, 1),
