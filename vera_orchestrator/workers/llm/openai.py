@@ -14,6 +14,7 @@ from vera_orchestrator.workers.llm.base import CONNECT_SECONDS, Access, Adapter,
 from vera_orchestrator.workers.llm.failures import ClientErrors, cleaner, translated
 from vera_orchestrator.workers.llm.forms import EmbeddingAnswer, EmbeddingCall, LLMAnswer, LLMCall
 from vera_orchestrator.workers.llm.kinds import ADDRESSES
+from vera_orchestrator.workers.llm.openai_post import OpenAIPost
 from vera_orchestrator.workers.llm.openai_wire import (
     Call,
     ChatMessage,
@@ -58,6 +59,7 @@ class OpenAIAdapter(Adapter):
             # a redirect would take the prompt, and maybe the key, to a host that nobody has set
             http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         )
+        self._post = OpenAIPost(self._client)
 
     @property
     def pricing_provider(self) -> str | None:
@@ -66,10 +68,11 @@ class OpenAIAdapter(Adapter):
 
     async def answer(self, call: LLMCall, *, seconds: float) -> LLMAnswer:
         """Make one chat completion."""
-        create: Any = self._client.chat.completions.with_raw_response.create
         with self._translated():
-            raw = await create(**self._body(call), extra_body=dict(call.extra), timeout=_limits(seconds))
-            completion = Completion.model_validate_json(raw.content)
+            content, headers = await self._post(
+                "/chat/completions", {**self._body(call), **call.extra}, seconds=seconds
+            )
+            completion = Completion.model_validate_json(content)
             choice = completion.choices[0]
             return LLMAnswer(
                 text=text_of(choice.message),
@@ -78,15 +81,15 @@ class OpenAIAdapter(Adapter):
                 usage=completion.usage and completion.usage.normal(),
                 finish_reason=finish_of(choice.finish_reason, choice.message),
                 native_finish_reason=choice.finish_reason,
-                request_id=raw.headers.get(REQUEST_ID),
+                request_id=headers.get(REQUEST_ID),
             )
 
     async def embed(self, call: EmbeddingCall, *, seconds: float) -> EmbeddingAnswer:
         """Turn texts into vectors."""
-        create: Any = self._client.embeddings.with_raw_response.create
         with self._translated():
-            raw = await create(**embedding_body(call), extra_body=dict(call.extra), timeout=_limits(seconds))
-            answer = Vectors.model_validate_json(raw.content)
+            body = {**embedding_body(call), **call.extra}
+            content, headers = await self._post("/embeddings", body, seconds=seconds)
+            answer = Vectors.model_validate_json(content)
             if len(answer.data) != len(call.inputs):
                 raise ValueError("not one vector per text")
         counted = answer.usage and answer.usage.prompt_tokens
@@ -94,7 +97,7 @@ class OpenAIAdapter(Adapter):
             vectors=tuple(tuple(one.embedding) for one in sorted(answer.data, key=lambda one: one.index)),
             model=answer.model or call.model,
             usage=None if counted is None else Usage(input=counted),
-            request_id=raw.headers.get(REQUEST_ID),
+            request_id=headers.get(REQUEST_ID),
         )
 
     async def models(self, *, seconds: float) -> Sequence[ListedModel]:
@@ -104,7 +107,8 @@ class OpenAIAdapter(Adapter):
             return ModelPage.model_validate_json(raw.content).listed()
 
     async def close(self) -> None:
-        """Close the client."""
+        """Close the connections."""
+        await self._post.close()
         await self._client.close()
 
     async def _chunks(self, call: LLMCall, seconds: float) -> AsyncGenerator[Chunk, None]:
