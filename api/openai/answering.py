@@ -55,10 +55,11 @@ def packed(vector: Sequence[float]) -> str:
 def headers(task: Task, result: TaskResult | None = None) -> dict[str, str]:
     """Return the headers that say who answered, and for how much."""
     told = {"x-request-id": task.id, "x-vera-task-id": task.id}
+    worker_id = task.worker_id if result is None else result.worker_id
+    if worker_id is not None:
+        told["x-vera-worker"] = worker_id.encode("ascii", "replace").decode()
     if result is None:
         return told
-    if result.worker_id is not None:
-        told["x-vera-worker"] = result.worker_id.encode("ascii", "replace").decode()
     cost = cost_of(result)
     return told if cost is None else {**told, "x-vera-cost-usd": f"{cost:.9f}".rstrip("0").rstrip(".")}
 

@@ -17,6 +17,7 @@ from api.openai import answering
 from api.openai.asking import chat_task
 from api.openai.bodies import ChatRequest
 from api.openai.errors import OpenAIRoute, of_result, of_stream
+from api.openai.limits import board_of
 from api.openai.pieces import Pieces, event
 from api.openai.running import Attendance, result_of
 from api.responses import Json
@@ -52,10 +53,13 @@ async def chat_completions(
     """Continue a conversation."""
     task = chat_task(body, orchestrator.config.llm_model_classes, stream=bool(body.stream))
     await sign(caller, [task])
+    board = board_of(request.app)
     if body.stream:
-        return await _streamed(body, orchestrator, task, request)
+        response = await _streamed(body, orchestrator, task, request)
+        response.headers.update(await board.headers(orchestrator, caller, task.worker_id))
+        return response
     result = await result_of(orchestrator, task, request)
-    headers = answering.headers(task, result)
+    headers = answering.headers(task, result) | await board.headers(orchestrator, caller, result.worker_id)
     if not result.success:
         return of_result(result, headers)
     answer = answering.completion(task, result, asked_model=body.model, created=int(time.time()))

@@ -14,6 +14,7 @@ from api.openai import answering
 from api.openai.asking import embedding_task
 from api.openai.bodies import EmbeddingRequest
 from api.openai.errors import OpenAIRoute, of_result
+from api.openai.limits import board_of
 from api.openai.running import result_of
 from api.responses import Json
 
@@ -37,7 +38,8 @@ async def embeddings(
     task = embedding_task(body, orchestrator.config.llm_model_classes)
     await sign(caller, [task])
     result = await result_of(orchestrator, task, request)
-    headers = answering.headers(task, result)
+    limits = await board_of(request.app).headers(orchestrator, caller, result.worker_id)
+    headers = answering.headers(task, result) | limits
     if not result.success:
         return of_result(result, headers)
     as_base64 = body.encoding_format == "base64"

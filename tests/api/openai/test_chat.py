@@ -8,9 +8,11 @@ from typing import Any
 import openai
 import pytest
 
-from tests.api.openai.stage import HI, Stage
+from tests.api.openai.stage import HI, Stage, served
 from tests.llm.conftest import tell
+from tests.llm.stage import Make, registered
 from vera_orchestrator.enums import TaskStatus
+from vera_orchestrator.models import APIQuota
 from vera_orchestrator.simulator.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,6 +41,23 @@ async def test_a_conversation_is_answered_as_a_task(stage: Stage) -> None:
     assert answer.usage.total_tokens == task.result.metrics["tokens_used"]
     assert headers["x-vera-worker"] == "openai"
     assert float(headers["x-vera-cost-usd"]) == pytest.approx(task.result.metrics["cost_usd"])
+
+
+async def test_the_headers_tell_what_is_left_of_the_limits(make: Make, provider: Running) -> None:
+    one = await make(llm_limits=APIQuota(requests_per_day=9, tokens_per_day=10_000))
+    quota = APIQuota(requests_per_minute=50, requests_per_hour=None, requests_per_day=None)
+    await registered(one, "openai", provider.url, worker_id="openai", quota=quota)
+    async with served(one) as stage:
+        answer, headers = await stage.raw()
+        assert headers["x-ratelimit-limit-requests"] == "9"
+        assert headers["x-ratelimit-remaining-requests"] == "8"
+        assert answer.usage is not None
+        assert headers["x-ratelimit-limit-tokens"] == "10000"
+        assert int(headers["x-ratelimit-remaining-tokens"]) == 10_000 - answer.usage.total_tokens
+        create: Any = stage.client.chat.completions.with_streaming_response.create
+        async with create(model="openai/m", messages=HI, stream=True) as streamed:
+            assert streamed.headers["x-vera-worker"] == "openai"
+            assert streamed.headers["x-ratelimit-limit-requests"] == "9"
 
 
 async def test_a_stream_says_what_the_whole_answer_says(stage: Stage) -> None:
