@@ -36,6 +36,10 @@ def follow_task(client: Client, task_id: str, *, as_json: bool) -> int:
                     print_json_line({"event": event.kind, "data": event.data})
                 else:
                     shown.show(event)
+                if event.kind == "error":
+                    raise CommandFailed(
+                        Exit.REFUSED, event.data["detail"], event.data.get("remedy"), problem=event.data
+                    )
                 if event.kind == "end":
                     return Exit.OK if event.data.get("success") else Exit.FAILED
     except KeyboardInterrupt:
@@ -73,7 +77,7 @@ class Shown:
         """Show one event."""
         match event.kind:
             case "text":
-                self._text(str(event.data["text"]))
+                self._text(str(event.data["text"]), begins_anew=event.data.get("offset") == 0)
             case "task":
                 words = standing(event.data)
                 if words != self._last:
@@ -90,7 +94,9 @@ class Shown:
             case _:
                 return
 
-    def _text(self, text: str) -> None:
+    def _text(self, text: str, *, begins_anew: bool) -> None:
+        if begins_anew and self._has_text:
+            self._say("the text begins anew")
         sys.stdout.write(text)
         sys.stdout.flush()
         self._has_text = True

@@ -59,26 +59,25 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server for all tests of a file, without Prefect, Docker and Ollama."""
     orchestrator = echoing(tmp_path_factory.mktemp("command"), docker_pool_size=0)
-    loop = asyncio.new_event_loop()
     with listen("127.0.0.1", 0) as listening:
 
         async def serve() -> None:
             server = Server(create_app(orchestrator))
             running = asyncio.create_task(server.serve([listening]))
             await server.is_up.wait()
-            servers.append(server)
+            here.append((server, asyncio.get_running_loop()))
             up.set()
             await running
 
-        servers: list[Server] = []
+        here: list[tuple[Server, asyncio.AbstractEventLoop]] = []
         up = threading.Event()
-        thread = threading.Thread(target=loop.run_until_complete, args=[serve()], daemon=True)
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()
         assert up.wait(PATIENCE)
+        [(server, loop)] = here
         yield Served(url=address_of(listening), orchestrator=orchestrator, loop=loop)
-        servers[0].should_exit = True
+        server.should_exit = True
         thread.join(PATIENCE)
-    loop.close()
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from api.command.following import Shown, events_of
 from api.command.options import Remote
 from tests.command.conftest import Ask, Served
 from tests.http.server import free_port
+from vera_orchestrator.simulator.running import serving
+from vera_orchestrator.workers.llm import OllamaWorker
 
 STREAM = """: keepalive
 
@@ -103,3 +105,17 @@ def test_watching_shows_what_is_pushed_until_the_user_ends_it(ask: Ask, monkeypa
 
 def test_no_server_to_watch_is_no_server() -> None:
     assert main(["status", "--watch", "--url", f"http://127.0.0.1:{free_port()}"]) == Exit.UNREACHABLE
+
+
+def test_a_task_is_followed_from_a_real_server_to_its_end(served: Served, ask: Ask) -> None:
+    with serving() as simulator:
+        served.do(served.orchestrator.worker_registry.register(OllamaWorker(simulator.url, worker_id="ollama")))
+        done = ask("submit", "llm_request", "prompt=Tell me a story", "stream:=true", "--id", "story", "--follow")
+        served.do(served.orchestrator.worker_registry.unregister("ollama"))
+    assert (done.code, done.out) == (Exit.OK, "[simulated] Tell me a story\n")
+    again = ask("logs", "story", "--json")
+    events = [json.loads(line) for line in again.out.splitlines()]
+    assert (again.code, events[-1]["event"], events[-1]["data"]["success"]) == (Exit.OK, "end", True)
+    failed = ask("submit", "custom", "fail:=true", "--max-retries", "0", "--follow")
+    assert (failed.code, "as was asked" in failed.err) == (Exit.FAILED, True)
+    assert ask("logs", "no such").code == Exit.REFUSED
