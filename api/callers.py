@@ -5,13 +5,15 @@ A route says which scope it needs by the type of an argument: `caller: Reader`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from BackgroundCognition.orchestrator import Task, TaskType, UnifiedOrchestrator
+from vera_orchestrator import callers
 from vera_orchestrator.callers import LOCAL, Caller, Scope
 from vera_orchestrator.errors import NotFound
 from vera_orchestrator.models import ParallelBatch
@@ -64,9 +66,7 @@ async def sign(caller: Caller, tasks: Iterable[Task]) -> None:
     Raises RateExceeded, or OverLimit for more tasks than its rate ever lets through.
     """
     signed = list(tasks)
-    if caller.admit is not None and signed:
-        batches = [task for task in signed if task.type == TaskType.PARALLEL_BATCH]
-        await caller.admit(len(signed) + sum(inner_tasks(task.payload) for task in batches))
+    await admit(caller, signed)
     for task in signed:
         task.caller = caller.id
         if caller.id is not None:
@@ -74,9 +74,24 @@ async def sign(caller: Caller, tasks: Iterable[Task]) -> None:
             task.idempotency_key = own_key(caller, task.idempotency_key)
 
 
+async def admit(caller: Caller, tasks: Sequence[Task]) -> None:
+    """Count tasks that a caller wants to be run; raises as `sign` does."""
+    if caller.admit is not None and tasks:
+        batches = [task for task in tasks if task.type == TaskType.PARALLEL_BATCH]
+        await caller.admit(len(tasks) + sum(inner_tasks(task.payload) for task in batches))
+
+
 def own_key(caller: Caller, key: str | None) -> str | None:
     """Return an idempotency key as a caller's own, so that two can use the same one."""
-    return key if key is None or caller.id is None else f"{caller.id}/{key}"
+    return None if key is None else callers.own_key(caller.id, key)
+
+
+async def note_interference(
+    orchestrator: UnifiedOrchestrator, caller: Caller, action: str, target: str, tasks: Iterable[Task]
+) -> None:
+    """Add to the audit what a caller does to tasks of others, as only a manager may."""
+    if any(task.caller != caller.id for task in tasks):
+        await orchestrator.keys.note(caller, action, target, HTTPStatus.OK)
 
 
 def inner_tasks(payload: dict[str, Any]) -> int:

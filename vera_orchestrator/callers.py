@@ -52,3 +52,8 @@ LOCAL = Caller()
 
 ENVIRONMENT = Caller(id="environment", name="environment")
 """Whoever has the key that the setting `api_key` holds."""
+
+
+def own_key(caller: str | None, key: str) -> str:
+    """Return an idempotency key as that of one caller, so that two can use the same one."""
+    return key if caller is None else f"{caller}/{key}"

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.batch_models import BatchAnswer, BatchList, BatchRequest, CancelledBatch, RetriedBatch, SubmittedBatch
-from api.callers import Reader, Submitter, own_key, sign, visible_batch
+from api.callers import Reader, Submitter, admit, note_interference, own_key, sign, visible_batch
 from api.endpoints.common import RunningOrchestrator
-from api.endpoints.task import Wait
+from api.endpoints.task import ENDED_BADLY, Wait
 from api.endpoints.tasks import task_of
 from api.guard import GuardedRoute
 from api.models import CONFLICT, MISSING, Cursor
@@ -90,7 +90,8 @@ async def read(
 )
 async def cancel(batch_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Cancel what has not ended of a batch."""
-    await visible_batch(orchestrator, caller, batch_id)
+    batch = await visible_batch(orchestrator, caller, batch_id)
+    await note_interference(orchestrator, caller, "cancel_batch", batch_id, batch.tasks)
     cancelled = await orchestrator.cancel_batch(batch_id)
     message = f"{cancelled} tasks are being cancelled." if cancelled else "All of its tasks had ended before."
     return Json({"batch_id": batch_id, "cancelled": cancelled, "message": message})
@@ -99,7 +100,9 @@ async def cancel(batch_id: str, caller: Submitter, orchestrator: RunningOrchestr
 @router.post("/batches/{batch_id:path}/retry", response_model=RetriedBatch, responses=MISSING, summary="Retry a batch")
 async def retry(batch_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Run what failed or was cancelled of a batch again; what succeeded is kept."""
-    await visible_batch(orchestrator, caller, batch_id)
+    batch = await visible_batch(orchestrator, caller, batch_id)
+    await admit(caller, [task for task in batch.tasks if task.status in ENDED_BADLY])
+    await note_interference(orchestrator, caller, "retry_batch", batch_id, batch.tasks)
     task_ids = await orchestrator.retry_batch(batch_id)
     message = f"{len(task_ids)} tasks wait for their next attempt."
     return Json({"batch_id": batch_id, "task_ids": task_ids, "message": message})

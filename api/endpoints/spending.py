@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import add
@@ -83,6 +84,9 @@ async def spend(
 async def limits(orchestrator: RunningOrchestrator, caller: Reader) -> Json:
     """Return every limit that is set on what language models use, with what is left of it."""
     quotas = {} if caller.quota is None or caller.id is None else {caller.id: caller.quota}
+    if caller.may(Scope.MANAGE):
+        valid = [row for row in await orchestrator.keys.list() if row.is_valid(time.time())]
+        quotas = {row.id: row.quota for row in valid if row.quota is not None}
     return Json({"limits": [_limit(one) for one in await orchestrator.accounts.limits(quotas)]})
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.exceptions import HTTPException
 
-from api.callers import AnyCaller, Reader, Submitter, visible_task
+from api.callers import AnyCaller, Reader, Submitter, admit, note_interference, visible_task
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import CONFLICT, MISSING, WaitSeconds
@@ -46,7 +46,9 @@ async def read(task_id: str, caller: Reader, orchestrator: RunningOrchestrator, 
 @router.post("/tasks/{task_id:path}/cancel", response_model=CancelledTask, responses=MISSING, summary="Cancel a task")
 async def cancel(task_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Cancel a task, waiting or running; one that has ended stays as it is."""
-    await visible_task(orchestrator, caller, task_id)
+    await note_interference(
+        orchestrator, caller, "cancel_task", task_id, [await visible_task(orchestrator, caller, task_id)]
+    )
     cancelled = await orchestrator.cancel_task(task_id)
     task = await visible_task(orchestrator, caller, task_id)
     message = "It is being cancelled." if cancelled else f"It had ended before: {task.status}."
@@ -63,6 +65,8 @@ async def retry(task_id: str, caller: Submitter, orchestrator: RunningOrchestrat
         raise WrongStatus(
             f"the task is {task.status}.", field="task_id", remedy="Only failed and cancelled tasks can be retried."
         )
+    await admit(caller, [task])
+    await note_interference(orchestrator, caller, "retry_task", task_id, [task])
     if not await orchestrator.retry_tasks([task_id]):
         raise WrongStatus(
             "the task cannot be retried.",

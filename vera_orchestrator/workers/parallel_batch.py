@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
+from vera_orchestrator.callers import own_key
 from vera_orchestrator.enums import TaskStatus, WorkerStatus
 from vera_orchestrator.errors import InvalidPayload
 from vera_orchestrator.models import ParallelBatch, Task, TaskResult, WorkerConfig
@@ -110,6 +111,8 @@ def _inner(outer: Task, number: int, fields: dict[str, Any]) -> Task:
     except ValueError as error:
         raise InvalidPayload(str(error), field=f"payload.tasks.{number}") from error
     task.caller = outer.caller
+    if task.idempotency_key is not None:
+        task.idempotency_key = own_key(outer.caller, task.idempotency_key)
     is_free = outer.caller is None and task.fairness_key is not None  # else their turns are those of the whole
     task.fairness_key = task.fairness_key if is_free else outer.fairness_key
     return task
