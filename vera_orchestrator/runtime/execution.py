@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import copy
 import logging
 import math
 import random
@@ -264,7 +264,9 @@ class Executions:
         if not self._events.has_listeners:
             return given
         hook = telling(self._events, entry.task, worker.worker_id, entry.task.on_progress)
-        return dataclasses.replace(given, on_progress=hook)
+        given = copy.copy(given) if given is entry.task else given
+        given.on_progress = hook
+        return given
 
     # settle
 

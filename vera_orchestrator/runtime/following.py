@@ -67,12 +67,10 @@ async def follow(orchestrator: Orchestrator, task_id: str, after: str | None = N
             follower = _Follower(transcript, after)
             while not follower.has_ended:
                 follower.has_ended = ending.done()
-                seen = task
-                if follower.may_have_changed(orchestrator, task_id):
-                    task = await orchestrator.get_task(task_id)
+                seen, task = task, await follower.look(orchestrator, task)
                 for update in follower.said():  # after the look at the task: all that it says comes before its end
                     yield update
-                if task is not None and _stands(task) != _stands(seen):
+                if _stands(task) != _stands(seen):
                     yield Update(kind=UpdateKind.TASK, task=task)
                 if not follower.has_ended:
                     await _wait(woken, None if orchestrator.is_here(task_id) else ELSEWHERE_SECONDS)
@@ -106,10 +104,18 @@ class _Follower:
         self._fraction = fraction
         return updates
 
-    def may_have_changed(self, orchestrator: Orchestrator, task_id: str) -> bool:
-        """Return whether the task is to be looked at again."""
-        earlier, self._changes = self._changes, self._transcript.changes
-        return self.has_ended or earlier != self._changes or not orchestrator.is_here(task_id)
+    async def look(self, orchestrator: Orchestrator, task: Task) -> Task:
+        """Return how a task stands now, looked at only if it may have changed, and once for all who follow it."""
+        transcript, is_here = self._transcript, orchestrator.is_here(task.id)
+        earlier, self._changes = self._changes, transcript.changes
+        if is_here and not self.has_ended and earlier == self._changes:
+            return task
+        async with transcript.looking:
+            at, seen = transcript.seen
+            if seen is None or at != transcript.changes or not (is_here or seen.status.is_final):
+                at, seen = transcript.changes, await orchestrator.get_task(task.id)
+                transcript.seen = (at, seen)
+        return seen or task
 
 
 _KINDS = {
@@ -124,9 +130,7 @@ def _end(task: Task) -> Update:
     return Update(kind=UpdateKind.END, result=result, place=UpdateKind.END)
 
 
-def _stands(task: Task | None) -> object:
-    if task is None:
-        return None
+def _stands(task: Task) -> object:
     return task.status, task.status_reason, task.worker_id, task.retry_count, task.started_at
 
 

@@ -30,7 +30,8 @@ class Place(NamedTuple):
 class Transcript:
     """What one task says in its present attempt, and how often it has changed.
 
-    `attempt` names it, in any process, and is empty before it begins; text is kept as it came, in pieces.
+    `attempt` names it, in any process, and is empty before it begins; text is kept as it came, in pieces. `seen` is how
+    the task stood after so many changes; who reads along looks at it under `looking`, one for all.
     """
 
     attempt: str = ""
@@ -38,6 +39,8 @@ class Transcript:
     characters: int = 0
     fraction: float | None = None
     changes: int = 0
+    seen: tuple[int, Task | None] = (0, None)
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     watchers: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
 
     def begin(self) -> None:
