@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
+import anyio
 from fastapi import APIRouter, Header
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
@@ -27,6 +28,7 @@ from vera_orchestrator.runtime.following import Update, UpdateKind, follow
 
 KEEP_ALIVE_SECONDS = 15
 PATIENCE_SECONDS = 10.0
+PARTING_SECONDS = 1.0
 SEPARATOR = "\n"
 EXAMPLE = """event: task
 data: {"id":"…","status":"running","progress":null}
@@ -77,22 +79,25 @@ async def events(
     await visible_task(orchestrator, caller, task_id)
     if last_event_id == UpdateKind.END:
         return Response(status_code=204)
+    leaving = anyio.Event()
     return EventSourceResponse(
-        _events(request, orchestrator, task_id, last_event_id),
+        _events(request, orchestrator, task_id, last_event_id, leaving),
         ping=KEEP_ALIVE_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(comment="", sep=SEPARATOR),
         send_timeout=PATIENCE_SECONDS,
+        shutdown_event=leaving,
+        shutdown_grace_period=PARTING_SECONDS,
         sep=SEPARATOR,
     )
 
 
 async def _events(
-    request: Request, orchestrator: UnifiedOrchestrator, task_id: str, after: str | None
+    request: Request, orchestrator: UnifiedOrchestrator, task_id: str, after: str | None, leaving: anyio.Event
 ) -> AsyncGenerator[ServerSentEvent]:
     fraction: float | None = None
     try:
         async with aclosing(follow(orchestrator, task_id, after)) as updates:
-            async for update in _while_valid(updates, request):
+            async for update in _while_valid(updates, request, leaving):
                 fraction = update.fraction or fraction
                 data = _data(orchestrator, update, fraction)
                 yield ServerSentEvent(data.decode(), event=update.kind, id=update.place, sep=SEPARATOR)
@@ -101,13 +106,17 @@ async def _events(
         yield ServerSentEvent(to_json(told).decode(), event="error", sep=SEPARATOR)
 
 
-async def _while_valid(updates: AsyncGenerator[Update], request: Request) -> AsyncGenerator[Update]:
-    """Yield updates as long as the key that they were asked for with is valid."""
+async def _while_valid(
+    updates: AsyncGenerator[Update], request: Request, leaving: anyio.Event
+) -> AsyncGenerator[Update]:
+    """Yield updates as long as the server stays and the key that they were asked for with is valid."""
     due = time.monotonic() + RECHECK_SECONDS
+    parting = asyncio.ensure_future(leaving.wait())
     coming: asyncio.Future[Update | None] = asyncio.ensure_future(anext(updates, None))
     try:
-        while True:
-            await asyncio.wait({coming}, timeout=max(0.0, due - time.monotonic()))
+        while not parting.done():
+            timeout = max(0.0, due - time.monotonic())
+            await asyncio.wait({coming, parting}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if time.monotonic() >= due:
                 due = time.monotonic() + RECHECK_SECONDS
                 if not await may_stay(request, Scope.READ):
@@ -119,8 +128,9 @@ async def _while_valid(updates: AsyncGenerator[Update], request: Request) -> Asy
                 yield update
                 coming = asyncio.ensure_future(anext(updates, None))
     finally:
-        coming.cancel()
-        await asyncio.wait({coming})
+        for one in (coming, parting):
+            one.cancel()
+        await asyncio.wait({coming, parting})
 
 
 def _data(orchestrator: UnifiedOrchestrator, update: Update, fraction: float | None) -> bytes:
