@@ -128,6 +128,8 @@ async def test_revoking_again_changes_nothing_and_an_unknown_id_is_said(keys: Ke
         ("name", {"name": "x" * 201}),
         ("scopes", {"scopes": []}),
         ("expires_at", {"expires_at": 5.0}),
+        ("expires_at", {"expires_at": 1e12}),
+        ("expires_at", {"expires_at": float("nan")}),
         ("rate_limit_per_minute", {"rate_per_minute": 0}),
         ("weight", {"weight": 0.5}),
         ("weight", {"weight": float("nan")}),

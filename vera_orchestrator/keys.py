@@ -32,6 +32,7 @@ PREFIX = "vera"
 USUAL_SCOPES = frozenset({Scope.SUBMIT, Scope.READ})
 WEIGHTS = (1.0, 1_000.0)
 NAME_LENGTH = 200
+LONGEST_SECONDS = 36_500 * 86_400
 KNOWN_SECONDS = 1.0
 """How long another process may go on with what it knew of a key."""
 KNOWN_KEYS = 10_000
@@ -252,6 +253,8 @@ def _check(
         raise InvalidValue("a key needs a scope.", field="scopes", remedy=f"Give some of {', '.join(Scope)}.")
     if expires_at is not None and not expires_at > now:
         raise InvalidValue("it is in the past.", field="expires_at", remedy="Give a time to come, or none.")
+    if expires_at is not None and not expires_at - now <= LONGEST_SECONDS:
+        raise InvalidValue("it is more than a century away.", field="expires_at", remedy="Give none: it never expires.")
     if rate_per_minute is not None and not 1 <= rate_per_minute <= 1_000_000:
         raise InvalidValue("a rate is between 1 and 1,000,000.", field="rate_limit_per_minute")
     if not WEIGHTS[0] <= weight <= WEIGHTS[1]:

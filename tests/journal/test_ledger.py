@@ -129,3 +129,15 @@ async def test_four_journals_on_one_database_never_pass_a_limit(postgres_ledger:
     assert await shops[0].used() == amounts(requests=50, tokens=5_000, cents=50)
     for shop in shops:
         await shop.journal.close()
+
+
+async def test_four_journals_on_one_database_count_no_more_than_a_minute_takes(postgres_ledger: str) -> None:
+    clock = Clock()
+    journals = [by_clock(PostgresByClock(make_url(postgres_ledger)), clock) for _ in range(4)]
+    await asyncio.gather(*(journal.open() for journal in journals))
+
+    asked = [journal.ledger.count("s", 1, 30) for _ in range(20) for journal in journals]
+    found = await asyncio.gather(*asked)
+
+    assert sum(isinstance(one, Fits) for one in found) == 30
+    await asyncio.gather(*(journal.close() for journal in journals))
