@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from api.openai import chat, embeddings, models
+from api.openai import chat, embeddings, models, responses
 from api.openai.errors import ERRORS
 
 PREFIX = "/v1"
@@ -12,5 +12,5 @@ PREFIX = "/v1"
 
 def add_openai(app: FastAPI) -> None:
     """Serve OpenAI's API at `/v1` of an app that serves an orchestrator."""
-    for router in (chat.router, embeddings.router, models.router):
+    for router in (chat.router, embeddings.router, models.router, responses.router):
         app.include_router(router, prefix=PREFIX, responses=ERRORS)

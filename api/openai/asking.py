@@ -39,12 +39,13 @@ def chat_task(body: ChatRequest, classes: Collection[str], *, stream: bool) -> T
         "stream": stream or None,
         "cache": body.cache or None,
     }
-    return _task(body, payload, classes)
+    return task_of(body.model, payload, further_of(body), classes)
 
 
 def embedding_task(body: EmbeddingRequest, classes: Collection[str]) -> Task:
     """Return the task of texts to turn into vectors. Raises InvalidValue."""
-    return _task(body, {"kind": "embedding", "input": body.input, "dimensions": body.dimensions}, classes)
+    payload = {"kind": "embedding", "input": body.input, "dimensions": body.dimensions}
+    return task_of(body.model, payload, further_of(body), classes)
 
 
 def model_of(name: str, classes: Collection[str]) -> str | None:
@@ -52,14 +53,15 @@ def model_of(name: str, classes: Collection[str]) -> str | None:
     return None if name in CLASSES and name not in classes else name
 
 
-def _task(body: Request, asked: Mapping[str, Any], classes: Collection[str]) -> Task:
-    payload = {"model": model_of(body.model, classes), **asked, "optional": _further(body) or None}
-    return Task(
-        type=TaskType.LLM_REQUEST, payload={name: value for name, value in payload.items() if value is not None}
-    )
+def task_of(model: str, asked: Mapping[str, Any], optional: Mapping[str, Any], classes: Collection[str]) -> Task:
+    """Return the task of a request, without what was not given; `optional` goes to providers that know it."""
+    payload = {"model": model_of(model, classes), **asked, "optional": dict(optional) or None}
+    given = {name: value for name, value in payload.items() if value is not None}
+    return Task(type=TaskType.LLM_REQUEST, payload=given)
 
 
-def _further(body: Request) -> dict[str, Any]:
+def further_of(body: Request) -> dict[str, Any]:
+    """Return the fields of a request that only a provider may know. Raises InvalidValue for what is not supported."""
     further: dict[str, Any] = {}
     for name, value in (body.model_extra or {}).items():
         if value is None or (name in GOES_ANYWAY and value == GOES_ANYWAY[name]):

@@ -54,6 +54,10 @@ class Pieces:
             last += event({**self._head, **used})
         return last + DONE
 
+    def failed(self, error: dict[str, Any]) -> bytes:
+        """Return the event of an answer that breaks off."""
+        return event(error)
+
     def _call(self, call: dict[str, Any]) -> bytes:
         piece = {"index": self._calls, **answering.tool_call(call)}
         self._calls += 1

@@ -23,6 +23,7 @@ def simulated() -> Iterator[Running]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory, simulated: Running) -> AsyncIterator[Stage]:
     """One app for the tests of a module, which run on its loop; `models` has one of each kind of provider."""
+    tell(simulated.simulator)
     async with maker(tmp_path_factory.mktemp("openai") / "state") as make:
         one = await make(llm_model_classes={"fast": ["m"]})
         for kind in ("openai", "anthropic", "gemini"):
