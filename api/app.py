@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.cors import Cors
 from api.dashboard import add_dashboard
@@ -15,6 +18,8 @@ from api.hosting import hosting_of
 from api.openai import add_openai
 from api.routes import register_routes
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def create_app(orchestrator: UnifiedOrchestrator | None = None) -> FastAPI:
@@ -28,6 +33,17 @@ def create_app(orchestrator: UnifiedOrchestrator | None = None) -> FastAPI:
     return app
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {**(error.headers or {}), "Allow": ", ".join(methods_at(request))}
     return http_problem(error)
+
+
+def methods_at(request: Request) -> list[str]:
+    """Return the methods that the path of a request has, be they of one route or of several."""
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends
+from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from BackgroundCognition.orchestrator import Task, TaskType, UnifiedOrchestrator
@@ -21,6 +22,8 @@ from vera_orchestrator.models import ParallelBatch
 STATE_NAME = "vera.caller"
 TARGET_NAME = "vera.target"
 
+BEARER = HTTPBearer(auto_error=False, description="A key. Callers on the server's own machine may need none.")
+
 
 class Needs:
     """A dependency that gives the caller; the guard of the route refuses who lacks the scope."""
@@ -28,7 +31,7 @@ class Needs:
     def __init__(self, scope: Scope | None) -> None:
         self.scope = scope
 
-    def __call__(self, connection: HTTPConnection) -> Caller:
+    def __call__(self, connection: HTTPConnection, _: Annotated[object, Depends(BEARER)] = None) -> Caller:
         """Return the caller."""
         return caller_of(connection)
 

@@ -32,6 +32,7 @@ class HeadersTooLarge(VeraError):
         )
 
 
+KINDS_OF_VALUE = frozenset({"str", "int", "float", "bool", "datetime"})
 REMEDIES = {
     "missing": "Add it to the {place}.",
     "extra_forbidden": "Correct its name, or leave it out of the {place}; /docs shows what there is.",
@@ -85,9 +86,15 @@ def invalid_request(error: RequestValidationError) -> Problem:
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid-request",
         f"{first['msg']}.{others}",
-        field=".".join(str(part) for part in path),
+        field=".".join(_readable(path)),
         remedy=REMEDIES.get(first["type"], "Correct it in the {place}.").format(place=place),
     )
+
+
+def _readable(path: Sequence[int | str]) -> list[str]:
+    """Return where a fault is, without pydantic's name for the kind of value that was tried last."""
+    names = [str(part) for part in path]
+    return names[:-1] if len(names) > 1 and ("[" in names[-1] or names[-1] in KINDS_OF_VALUE) else names
 
 
 def invalid_body(detail: str) -> Problem:

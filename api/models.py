@@ -6,36 +6,42 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from api.choices import Priority, ProviderKind, Strategy, TaskTypeName, Text, payload_by_type
+from api.moments import written_out
 
-def utf8(text: str) -> str:
-    """Return a text that has a form in UTF-8; JSON can also hold half a character of UTF-16, which has none.
-
-    Raises ValueError.
-    """
-    text.encode()
-    return text
-
-
-Text = Annotated[str, AfterValidator(utf8)]
+Time = Annotated[datetime, Field(strict=False), BeforeValidator(written_out)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WaitSeconds = Annotated[float, Field(ge=0, le=86_400)]
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
-Priority = Annotated[Text | int, Field(description="critical, high, normal, low, background, or 0 to 4.")]
-
 Cursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="`next_cursor` of the page before.")]
 
 WAIT_SECONDS = 60
 
 
-class Strict(BaseModel):
-    """A request; a field that it does not know is refused."""
+def examples(*given: dict[str, Any]) -> ConfigDict:
+    """Return the settings of a request that shows examples."""
+    return ConfigDict(json_schema_extra={"examples": [*given]})
 
-    model_config = ConfigDict(extra="forbid")
+
+def describe_task(schema: dict[str, Any]) -> None:
+    """Add to the schema of a task what its payload is, and examples."""
+    payload_by_type(schema)
+    schema["examples"] = [
+        {"type": "custom", "payload": {"n": 1}, "tags": ["example"]},
+        {"type": "llm_request", "payload": {"prompt": "Say hello"}, "priority": "high"},
+        {"type": "code_execution", "payload": {"code": "print(6 * 7)", "language": "python"}, "timeout_seconds": 20},
+    ]
+
+
+class Strict(BaseModel):
+    """A request: a field that it does not know is refused, and so is a text where a number is meant."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Waits(Strict):
@@ -56,31 +62,46 @@ class WebhookRequest(Strict):
     secret: Text | None = Field(default=None, max_length=1_000)
 
 
+class Requirements(Strict):
+    """What a worker must offer."""
+
+    cpu_cores: float | None = Field(default=None, ge=0, le=1e6)
+    memory_mb: int | None = Field(default=None, ge=0, le=1_000_000_000)
+    gpu: bool = False
+    network: bool = True
+    worker_capabilities: list[Text] = Field(default=[], description="Capabilities that a worker must have.")
+    max_runtime_seconds: Seconds | None = None
+    worker_id: Name | None = Field(default=None, description="The one worker that may run it.")
+    routing: Strategy | None = None
+
+
 class TaskRequest(Strict):
     """A task to run."""
 
-    type: Text
-    payload: dict[Text, Any] = Field(default_factory=dict)
+    model_config = ConfigDict(json_schema_extra=describe_task)
+
+    type: TaskTypeName
+    payload: dict[Text, Any] = Field(default={}, description="What the type asks for.")
     priority: Priority = "normal"
     max_retries: int = Field(default=3, ge=0, le=1_000_000)
-    metadata: dict[Text, Any] = Field(default_factory=dict)
-    id: Name | None = None
+    metadata: dict[Text, Any] = Field(default={}, description="Anything; `name` is what Prefect's UI shows.")
+    id: Name | None = Field(default=None, description="An id of one's own; no other unfinished task may have it.")
     tags: list[Text] | None = None
-    depends_on: list[Text] | None = None
-    depends_on_any: list[Text] | None = None
-    scheduled_at: datetime | None = None
-    expires_at: datetime | None = None
-    max_wait_seconds: Seconds | None = None
-    timeout_seconds: Seconds | None = None
+    depends_on: list[Text] | None = Field(default=None, description="Ids of tasks that must succeed before.")
+    depends_on_any: list[Text] | None = Field(default=None, description="Ids of tasks that must have ended before.")
+    scheduled_at: Time | None = Field(default=None, description="It does not start before.")
+    expires_at: Time | None = Field(default=None, description="It fails if it has not started by then.")
+    max_wait_seconds: Seconds | None = Field(default=None, description="It fails if it waits for longer.")
+    timeout_seconds: Seconds | None = Field(default=None, description="The longest time that one attempt may take.")
     retry_delay_seconds: float = Field(default=1.0, ge=0, le=86_400)
-    can_parallelize: bool = True
-    idempotency_key: Name | None = None
-    fairness_key: Name | None = None
-    concurrency_key: Name | None = None
-    budget: Name | None = None
-    store: bool = True
-    webhook: WebhookRequest | None = None
-    requirements: dict[Text, Any] | None = None
+    can_parallelize: bool = Field(default=True, description="In a batch: whether others may run meanwhile.")
+    idempotency_key: Name | None = Field(default=None, description="As the header Idempotency-Key.")
+    fairness_key: Name | None = Field(default=None, description="Whose turn it takes. Of a keyed caller: its own.")
+    concurrency_key: Name | None = Field(default=None, description="Of the tasks with one key, one runs at a time.")
+    budget: Name | None = Field(default=None, description="One of the settings' llm_budgets.")
+    store: bool = Field(default=True, description="Keep payload and result after its end.")
+    webhook: WebhookRequest | None = Field(default=None, description="Who is told of its end.")
+    requirements: Requirements | None = None
 
 
 class ExecuteRequest(TaskRequest, Waits):
@@ -90,41 +111,59 @@ class ExecuteRequest(TaskRequest, Waits):
 class LLMRequest(Waits):
     """A prompt for a language model."""
 
+    model_config = examples(
+        {"prompt": "Explain quantum computing", "prefer_ollama": True, "temperature": 0.7, "wait_seconds": 0}
+    )
+
     prompt: Text
-    model: Text | None = None
+    model: Text | None = Field(default=None, description="A model, kind/model, worker-id/model, or a class of models.")
     system: Text | None = None
     temperature: float | None = Field(default=0.7, ge=0, le=10)
-    max_tokens: int | None = Field(default=None, gt=0)
-    cache: bool = False
+    max_tokens: int | None = Field(default=None, gt=0, le=1_000_000_000)
+    cache: bool = Field(default=False, description="An answer that was given to the same request will do.")
     budget: Name | None = None
     prefer_ollama: bool = True
     priority: Priority = "normal"
 
 
 class ToolRequest(Waits):
-    """A call of a registered tool."""
+    """A call of a registered tool; `/tools` lists them with what they take."""
+
+    model_config = examples({"tool_name": "text_stats", "tool_input": {"text": "two words"}})
 
     tool_name: Text
-    tool_input: dict[Text, Any] = Field(default_factory=dict)
+    tool_input: dict[Text, Any] = Field(default={})
     priority: Priority = "normal"
 
 
 class LLMApiRegistration(Strict):
     """A cloud LLM API; money in USD. What is None has no limit."""
 
-    api_type: Text
+    model_config = examples(
+        {
+            "api_type": "openai",
+            "api_key": "sk-...",
+            "rate_limit_per_minute": 60,
+            "cost_per_1k_tokens": 0.002,
+            "quota_cost_limit_per_day": 10.0,
+        }
+    )
+
+    api_type: ProviderKind
     api_key: SecretStr = Field(min_length=1)
     rate_limit_per_minute: PerMinute = 60
     cost_per_1k_tokens: Money = 0.0
     quota_requests_per_day: Count | None = None
     quota_tokens_per_day: Count | None = None
     quota_cost_limit_per_day: Money | None = None
-    base_url: Text | None = None
+    base_url: Text | None = Field(default=None, description="The address of a server of one's own.")
     default_model: Text | None = None
 
 
 class RemoteRegistration(Strict):
     """A remote compute node."""
+
+    model_config = examples({"remote_url": "http://192.168.1.100:8000", "auth_token": "bearer-token-here"})
 
     remote_url: Text
     worker_id: Name | None = None
@@ -207,25 +246,6 @@ class Workers(BaseModel):
 
     workers: list[dict[str, Any]]
     statistics: dict[str, Any]
-
-
-class ProblemBody(BaseModel):
-    """An error: the field at fault where there is one, and what to do."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    field: str | None
-    remedy: str | None
-
-
-MISSING: dict[int | str, dict[str, Any]] = {
-    404: {"model": ProblemBody, "description": "There is none with this id, or it is somebody else's."}
-}
-CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"model": ProblemBody, "description": "It does not fit what is there already."}
-}
 
 
 class WorkerChanged(BaseModel):

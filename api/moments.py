@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -13,12 +14,19 @@ from vera_orchestrator.errors import InvalidValue
 YEARS = range(1970, 9000)
 
 
-def _with_plus(value: object) -> object:
-    """A plus sign that was not encoded arrives as a space."""
-    return value.replace(" ", "+") if isinstance(value, str) and "T" in value else value
+def written_out(value: object) -> object:
+    """Return a time that is written out; a plus sign that was not encoded arrives as a space.
+
+    Raises ValueError for a number.
+    """
+    if isinstance(value, datetime) or value is None:
+        return value
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d", value):
+        return value.replace(" ", "+") if "T" in value else value
+    raise ValueError("Write the time in ISO 8601, such as 2026-01-31T12:00:00Z")
 
 
-Moment = Annotated[datetime | None, BeforeValidator(_with_plus)]
+Moment = Annotated[datetime | None, BeforeValidator(written_out)]
 
 
 def in_utc(value: datetime | None, field: str, zone: ZoneInfo) -> datetime | None:

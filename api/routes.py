@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
 
+from api.documents import EVERYWHERE
 from api.endpoints import batches, catalog, history, keys, spending, status, task, tasks, workers
 from api.hosting import hosting_of
 from api.live import socket, stream
-from api.models import ProblemBody
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 
 PREFIX = "/api/v2/orchestrator"
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ProblemBody, "description": "An unknown type, priority or status."},
-    401: {"model": ProblemBody, "description": "A key is needed."},
-    403: {"model": ProblemBody, "description": "The key lacks the scope."},
-    422: {"model": ProblemBody, "description": "A field is missing or does not fit."},
-    503: {"model": ProblemBody, "description": "The orchestrator or its journal does not run."},
-}
 
 
 def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrchestrator | None = None) -> None:
@@ -42,9 +33,8 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
         keys.router,
         spending.router,
     ):
-        app.include_router(router, prefix=prefix, responses=ERRORS)
+        app.include_router(router, prefix=prefix, responses=EVERYWHERE)
     app.include_router(socket.router, prefix=prefix)
-    # last, for an id may hold a slash
-    app.include_router(stream.router, prefix=prefix, responses=ERRORS)
-    app.include_router(task.router, prefix=prefix, responses=ERRORS)
+    app.include_router(stream.router, prefix=prefix, responses=EVERYWHERE)
+    app.include_router(task.router, prefix=prefix, responses=EVERYWHERE)
     hosting.follow_lifespan(app)

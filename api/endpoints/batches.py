@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query
 
 from api.batch_models import BatchAnswer, BatchList, BatchRequest, CancelledBatch, RetriedBatch, SubmittedBatch
 from api.callers import Reader, Submitter, admit, note_interference, own_key, sign, visible_batch
+from api.documents import CONFLICT, MISSING, TOO_LARGE, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.endpoints.task import ENDED_BADLY, Wait
 from api.endpoints.tasks import task_of
 from api.guard import GuardedRoute
-from api.models import CONFLICT, MISSING, Cursor
+from api.models import Cursor
 from api.pages import brief, next_cursor, position
 from api.responses import Json
 from api.submitting import IdempotencyKey
@@ -29,7 +30,9 @@ LIST_LIMIT = 1_000
 router = APIRouter(route_class=GuardedRoute, tags=["batches"])
 
 
-@router.post("/batches", response_model=SubmittedBatch, responses=CONFLICT, summary="Submit a batch")
+@router.post(
+    "/batches", response_model=SubmittedBatch, responses=CONFLICT | TOO_LARGE | TOO_MANY, summary="Submit a batch"
+)
 async def submit(
     caller: Submitter, body: BatchRequest, orchestrator: RunningOrchestrator, key: IdempotencyKey = None
 ) -> Json:
@@ -68,7 +71,7 @@ async def list_batches(
     return Json({"batches": [in_list(one) for one in found[:limit]], "next_cursor": next_cursor(keys, limit)})
 
 
-@router.get("/batches/{batch_id:path}", response_model=BatchAnswer, responses=MISSING, summary="Read a batch")
+@router.get("/batches/{batch_id:id}", response_model=BatchAnswer, responses=MISSING, summary="Read a batch")
 async def read(
     batch_id: str,
     caller: Reader,
@@ -86,7 +89,7 @@ async def read(
 
 
 @router.post(
-    "/batches/{batch_id:path}/cancel", response_model=CancelledBatch, responses=MISSING, summary="Cancel a batch"
+    "/batches/{batch_id:id}/cancel", response_model=CancelledBatch, responses=MISSING, summary="Cancel a batch"
 )
 async def cancel(batch_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Cancel what has not ended of a batch."""
@@ -97,7 +100,9 @@ async def cancel(batch_id: str, caller: Submitter, orchestrator: RunningOrchestr
     return Json({"batch_id": batch_id, "cancelled": cancelled, "message": message})
 
 
-@router.post("/batches/{batch_id:path}/retry", response_model=RetriedBatch, responses=MISSING, summary="Retry a batch")
+@router.post(
+    "/batches/{batch_id:id}/retry", response_model=RetriedBatch, responses=MISSING | TOO_MANY, summary="Retry a batch"
+)
 async def retry(batch_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Run what failed or was cancelled of a batch again; what succeeded is kept."""
     batch = await visible_batch(orchestrator, caller, batch_id)

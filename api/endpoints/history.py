@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 
 from api.callers import Reader
+from api.choices import OneOf
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import Cursor, History
@@ -23,6 +24,7 @@ from vera_orchestrator.journal.base import HistoryQuery
 from vera_orchestrator.models import task_type
 
 HISTORY_LIMIT = 10_000
+STATUSES = tuple(str(status) for status in TaskStatus)
 
 router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 
@@ -48,8 +50,8 @@ async def history(
     me: Reader,
     orchestrator: RunningOrchestrator,
     limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 100,
-    status: Annotated[str | None, Query(description="Only tasks with this status.")] = None,
-    kind: Annotated[str | None, Query(alias="type", description="Only tasks of this type.")] = None,
+    status: Annotated[str | None, OneOf(*STATUSES), Query(description="Only tasks with this status.")] = None,
+    kind: Annotated[str | None, OneOf(types=True), Query(alias="type", description="Only tasks of this type.")] = None,
     caller: Annotated[str | None, Query(description="Only tasks of the key with this id.")] = None,
     tag: Annotated[str | None, Query(description="Only tasks with this tag.")] = None,
     batch_id: Annotated[str | None, Query(description="Only tasks of this batch.")] = None,

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 
 from api.callers import Manager, concerns
+from api.documents import MISSING, TOO_LARGE
 from api.endpoints.common import AnyOrchestrator
 from api.guard import GuardedRoute
 from api.key_models import Audit, KeyList, KeyMade, KeyObject, KeyRequest, audit_entry, key_object
-from api.models import ProblemBody
+from api.models import Cursor
+from api.pages import position
 from api.responses import Json
 from BackgroundCognition.orchestrator import APIQuota
 from vera_orchestrator.errors import InvalidValue
 
 AUDIT_LIMIT = 1_000
 DAY = 86_400
-UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": ProblemBody, "description": "There is no such key."}}
 
 router = APIRouter(route_class=GuardedRoute, tags=["access"])
 KeyId = Annotated[str, Path(min_length=1, max_length=100)]
@@ -33,7 +34,7 @@ async def list_keys(_: Manager, orchestrator: AnyOrchestrator) -> Json:
     return Json({"keys": keys, "count": len(keys)})
 
 
-@router.post("/keys", response_model=KeyMade, summary="Make a key")
+@router.post("/keys", response_model=KeyMade, summary="Make a key", responses=TOO_LARGE)
 async def create_key(_: Manager, request: Request, body: KeyRequest, orchestrator: AnyOrchestrator) -> Json:
     """Make a key. The answer is the only place where the whole of it is ever shown."""
     made = await orchestrator.keys.create(
@@ -48,7 +49,7 @@ async def create_key(_: Manager, request: Request, body: KeyRequest, orchestrato
     return Json({**key_object(made.row, time.time()).model_dump(mode="json"), "key": made.key})
 
 
-@router.delete("/keys/{key_id}", response_model=KeyObject, summary="Revoke a key", responses=UNKNOWN)
+@router.delete("/keys/{key_id}", response_model=KeyObject, summary="Revoke a key", responses=MISSING)
 async def revoke_key(_: Manager, key_id: KeyId, orchestrator: AnyOrchestrator) -> Json:
     """Revoke a key: at once here, within a second in other processes. Its tasks go on."""
     row = await orchestrator.keys.revoke(key_id)
@@ -60,10 +61,10 @@ async def audit(
     _: Manager,
     orchestrator: AnyOrchestrator,
     limit: Annotated[int, Query(ge=1, le=AUDIT_LIMIT)] = 100,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> Json:
     """List who changed workers and keys, newest first."""
-    rows = await orchestrator.keys.audit(limit=limit, before=_number(cursor))
+    rows = await orchestrator.keys.audit(limit=limit, before=position(cursor))
     entries = [audit_entry(row).model_dump(mode="json") for row in rows]
     more = str(rows[-1].number) if len(rows) == limit else None
     return Json({"entries": entries, "count": len(entries), "next_cursor": more})
@@ -92,11 +93,3 @@ def quota_of(body: KeyRequest) -> APIQuota | None:
         tokens_per_day=body.quota_tokens_per_day,
         cost_limit_per_day=body.quota_cost_limit_per_day,
     )
-
-
-def _number(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):
-        raise InvalidValue("it is not one that was given out.", field="cursor", remedy="Send next_cursor as it came.")
-    return int(cursor)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.exceptions import HTTPException
 
-from api.callers import AnyCaller, Reader, Submitter, admit, note_interference, visible_task
+from api.callers import Reader, Submitter, admit, note_interference, visible_task
+from api.documents import CONFLICT, MISSING, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
-from api.models import CONFLICT, MISSING, WaitSeconds
+from api.models import WaitSeconds
 from api.responses import Json
 from api.task_models import CancelledTask, RetriedTask, TaskAnswer
 from BackgroundCognition.orchestrator import Task, TaskStatus, UnifiedOrchestrator
@@ -26,14 +26,7 @@ Wait = Annotated[WaitSeconds, Query(description="Seconds to wait for the end at 
 router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 
 
-@router.get("/tasks/submit", include_in_schema=False)
-@router.get("/tasks/execute", include_in_schema=False)
-async def no_task(_: AnyCaller) -> Json:
-    """Refuse to take the name of a route for that of a task."""
-    raise HTTPException(405, "Method Not Allowed", headers={"Allow": "POST"})
-
-
-@router.get("/tasks/{task_id:path}", response_model=TaskAnswer, responses=MISSING, summary="Read a task")
+@router.get("/tasks/{task_id:id}", response_model=TaskAnswer, responses=MISSING, summary="Read a task")
 async def read(task_id: str, caller: Reader, orchestrator: RunningOrchestrator, wait_seconds: Wait = 0) -> Json:
     """Return a task as it stands, with its attempts; with `wait_seconds`, once it has ended or that time is over."""
     task = await visible_task(orchestrator, caller, task_id)
@@ -43,7 +36,7 @@ async def read(task_id: str, caller: Reader, orchestrator: RunningOrchestrator, 
     return Json(shown(orchestrator, details or TaskDetails(task=task)))
 
 
-@router.post("/tasks/{task_id:path}/cancel", response_model=CancelledTask, responses=MISSING, summary="Cancel a task")
+@router.post("/tasks/{task_id:id}/cancel", response_model=CancelledTask, responses=MISSING, summary="Cancel a task")
 async def cancel(task_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Cancel a task, waiting or running; one that has ended stays as it is."""
     await note_interference(
@@ -56,7 +49,10 @@ async def cancel(task_id: str, caller: Submitter, orchestrator: RunningOrchestra
 
 
 @router.post(
-    "/tasks/{task_id:path}/retry", response_model=RetriedTask, responses=MISSING | CONFLICT, summary="Retry a task"
+    "/tasks/{task_id:id}/retry",
+    response_model=RetriedTask,
+    responses=MISSING | CONFLICT | TOO_MANY,
+    summary="Retry a task",
 )
 async def retry(task_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Put a failed or cancelled task back into the queue, with no retry used."""

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from api.callers import Submitter
+from api.documents import CONFLICT, TOO_LARGE, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import (
-    CONFLICT,
     Executed,
     ExecuteRequest,
     LLMAnswer,
@@ -38,11 +38,12 @@ GOES_ON: dict[int | str, dict[str, Any]] = {
         "headers": {"Location": {"description": "Where the task is read.", "schema": {"type": "string"}}},
     }
 }
+REFUSALS = CONFLICT | TOO_LARGE | TOO_MANY
 
 router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 
 
-@router.post("/tasks/submit", response_model=Submitted, responses=CONFLICT, summary="Submit a task")
+@router.post("/tasks/submit", response_model=Submitted, responses=REFUSALS, summary="Submit a task")
 async def submit(
     caller: Submitter, body: TaskRequest, orchestrator: RunningOrchestrator, key: IdempotencyKey = None
 ) -> Json:
@@ -53,7 +54,7 @@ async def submit(
     return Json({"task_id": task_id, "status": "submitted", "message": message})
 
 
-@router.post("/tasks/execute", response_model=Executed, responses=GOES_ON | CONFLICT, summary="Run a task")
+@router.post("/tasks/execute", response_model=Executed, responses=GOES_ON | REFUSALS, summary="Run a task")
 async def execute(
     request: Request,
     caller: Submitter,
@@ -69,7 +70,7 @@ async def execute(
     return Json({"task_id": task_id, **result.to_dict()})
 
 
-@router.post("/llm/request", response_model=LLMAnswer, responses=GOES_ON | CONFLICT, summary="Ask a language model")
+@router.post("/llm/request", response_model=LLMAnswer, responses=GOES_ON | REFUSALS, summary="Ask a language model")
 async def llm_request(
     request: Request,
     caller: Submitter,
@@ -90,7 +91,7 @@ async def llm_request(
     return await Execution(request, "/llm/request", orchestrator, caller, body).answer(keyed(task, key), "response")
 
 
-@router.post("/tools/execute", response_model=ToolAnswer, responses=GOES_ON | CONFLICT, summary="Call a tool")
+@router.post("/tools/execute", response_model=ToolAnswer, responses=GOES_ON | REFUSALS, summary="Call a tool")
 async def tool_call(
     request: Request,
     caller: Submitter,
@@ -107,6 +108,8 @@ async def tool_call(
 def task_of(body: TaskRequest) -> Task:
     """Return the task that a request describes. Raises InvalidValue or InvalidPayload, naming the field."""
     given = {name: getattr(body, name) for name in TaskRequest.model_fields}
+    if body.requirements is not None:
+        given["requirements"] = body.requirements.model_dump(exclude_unset=True)
     webhook = None if body.webhook is None else body.webhook.model_dump()
     return task_from_json({**given, "priority": task_priority(body.priority), "webhook": webhook})
 

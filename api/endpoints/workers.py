@@ -7,12 +7,11 @@ from pydantic import SecretStr
 from starlette.requests import Request
 
 from api.callers import Manager, Reader, concerns
+from api.documents import MISSING, TOO_LARGE, UNREACHABLE
 from api.endpoints.common import AnyOrchestrator, RunningOrchestrator
 from api.guard import GuardedRoute
 from api.models import (
-    MISSING,
     LLMApiRegistration,
-    ProblemBody,
     Registered,
     RemoteRegistration,
     WorkerChanged,
@@ -25,13 +24,13 @@ from vera_orchestrator.errors import InvalidValue, NodeUnreachable
 router = APIRouter(route_class=GuardedRoute, tags=["workers"])
 
 
-@router.get("/workers/list", response_model=Workers)
+@router.get("/workers/list", response_model=Workers, summary="List workers")
 async def list_workers(_: Reader, orchestrator: AnyOrchestrator) -> Json:
     """List the workers, with counts over all of them."""
     return Json(orchestrator.worker_registry.to_dict())
 
 
-@router.post("/workers/llm-api/register", response_model=Registered)
+@router.post("/workers/llm-api/register", response_model=Registered, responses=TOO_LARGE, summary="Register a provider")
 async def register_llm_api(
     _: Manager, request: Request, body: LLMApiRegistration, orchestrator: RunningOrchestrator
 ) -> Json:
@@ -49,7 +48,12 @@ async def register_llm_api(
     return registered(orchestrator.worker_registry.require(worker_id))
 
 
-@router.post("/workers/remote/register", response_model=Registered, responses={502: {"model": ProblemBody}})
+@router.post(
+    "/workers/remote/register",
+    response_model=Registered,
+    responses=UNREACHABLE | TOO_LARGE,
+    summary="Register a remote node",
+)
 async def register_remote(
     _: Manager, request: Request, body: RemoteRegistration, orchestrator: RunningOrchestrator
 ) -> Json:
@@ -61,9 +65,7 @@ async def register_remote(
     return registered(worker)
 
 
-@router.post(
-    "/workers/{worker_id:path}/drain", response_model=WorkerChanged, responses=MISSING, summary="Drain a worker"
-)
+@router.post("/workers/{worker_id:id}/drain", response_model=WorkerChanged, responses=MISSING, summary="Drain a worker")
 async def drain(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) -> Json:
     """Send a worker nothing new; what it runs goes on."""
     worker = orchestrator.worker_registry.drain(worker_id)
@@ -71,7 +73,7 @@ async def drain(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) -
 
 
 @router.post(
-    "/workers/{worker_id:path}/resume", response_model=WorkerChanged, responses=MISSING, summary="Resume a worker"
+    "/workers/{worker_id:id}/resume", response_model=WorkerChanged, responses=MISSING, summary="Resume a worker"
 )
 async def resume(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) -> Json:
     """Send a drained worker tasks again."""
@@ -79,7 +81,7 @@ async def resume(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) 
     return changed(worker, f"The worker is {worker.status}{reason_of(worker)}.")
 
 
-@router.delete("/workers/{worker_id:path}", response_model=WorkerChanged, responses=MISSING, summary="Remove a worker")
+@router.delete("/workers/{worker_id:id}", response_model=WorkerChanged, responses=MISSING, summary="Remove a worker")
 async def remove(_: Manager, worker_id: str, orchestrator: RunningOrchestrator) -> Json:
     """Remove a worker; its running tasks end or are retried. One that the settings name is back at the next start."""
     worker = orchestrator.worker_registry.require(worker_id)

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.callers import Reader, visible_task
+from api.documents import MISSING
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute, may_stay
 from api.live.briefs import brief
 from api.live.socket import RECHECK_SECONDS
-from api.models import MISSING
+from api.paths import know_ids
 from api.responses import to_json
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 from vera_orchestrator.callers import Scope
@@ -55,11 +56,12 @@ STREAM: dict[int | str, dict[str, Any]] = {
     },
     204: {"description": "The reader has seen the end (`Last-Event-ID: end`): a browser stops to connect again."},
 }
+know_ids()
 router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 
 
 @router.get(
-    "/tasks/{task_id:path}/events",
+    "/tasks/{task_id:id}/events",
     response_class=Response,
     responses=STREAM | MISSING,
     summary="Follow a task",
