@@ -52,7 +52,7 @@ data: {"success":true,"data":"The answer","error":null}
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `task`, `progress`, `text`, `tool_call`, `usage`, `error`, and last `end`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        "content": {"text/event-stream": {"example": EXAMPLE}},
     },
     204: {"description": "The reader has seen the end (`Last-Event-ID: end`): a browser stops to connect again."},
 }
