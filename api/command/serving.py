@@ -36,6 +36,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # who speaks for others is told apart by these very headers
                 server_header=False,
                 ws_max_size=LARGEST_MESSAGE,
+                ws_per_message_deflate=False,  # a message is made once for all, and would be compressed for each
                 timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
             )
         )
