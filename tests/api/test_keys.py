@@ -144,4 +144,4 @@ async def test_what_managers_do_is_in_the_audit_and_what_others_read_is_not(clie
         ("create_key", None, manager["key_id"], 200),
     ]
     assert rest["next_cursor"] is None
-    assert problem(await client.get("/audit", params={"cursor": "x"}), 400)["field"] == "cursor"
+    assert problem(await client.get("/audit", params={"cursor": "x"}), 422)["field"] == "cursor"

@@ -31,8 +31,6 @@ TABLE: Mapping[Endpoint, frozenset[Scope] | None] = {
     ("WS", "/ws/status"): frozenset({READ, MANAGE}),
     ("POST", "/tasks/submit"): frozenset({SUBMIT}),
     ("POST", "/tasks/execute"): frozenset({SUBMIT}),
-    ("GET", "/tasks/submit"): ANYBODY,
-    ("GET", "/tasks/execute"): ANYBODY,
     ("GET", "/tasks/history"): frozenset({READ, MANAGE}),
     ("GET", "/tasks/{task_id}"): frozenset({READ, MANAGE}),
     ("GET", "/tasks/{task_id}/events"): frozenset({READ, MANAGE}),
@@ -85,7 +83,7 @@ class Door:
     async def status(self, endpoint: Endpoint, key: str | None) -> int:
         """Return the status that an endpoint answers with; nothing that could be done is asked for."""
         method, path = endpoint
-        url = re.sub(r"\{\w+(:path)?\}", "none", path)
+        url = re.sub(r"\{\w+(:\w+)?\}", "none", path)
         if method == "WS":
             return await opened(self.app, url, key)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -108,7 +106,7 @@ async def door(orchestrator: UnifiedOrchestrator) -> AsyncIterator[Door]:
 def plain(endpoint: Endpoint) -> Endpoint:
     """Return an endpoint as the table has it."""
     method, path = endpoint
-    return method, path.removeprefix(PREFIX).replace(":path}", "}")
+    return method, re.sub(r":\w+\}", "}", path.removeprefix(PREFIX))
 
 
 def test_the_table_has_every_endpoint() -> None:
