@@ -15,6 +15,7 @@ from api.dashboard import add_dashboard
 from api.endpoints.status import package_version
 from api.errors import http_problem
 from api.hosting import hosting_of
+from api.metrics import add_metrics
 from api.openai import add_openai
 from api.routes import register_routes
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
@@ -29,6 +30,7 @@ def create_app(orchestrator: UnifiedOrchestrator | None = None) -> FastAPI:
     app.add_middleware(Cors, config=lambda: hosting_of(app).orchestrator.config)
     add_openai(app)
     add_dashboard(app)
+    add_metrics(app)
     app.add_exception_handler(HTTPException, _http_error)
     return app
 

@@ -6,7 +6,7 @@ It is kept on `app.state`, so that one process can serve several apps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ class Hosting:
 
     def __init__(self) -> None:
         self._orchestrator: UnifiedOrchestrator | None = None
+        self._followers: list[Callable[[UnifiedOrchestrator], None]] = []
         self._starting: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._started_here = False
@@ -38,8 +39,20 @@ class Hosting:
     def orchestrator(self) -> UnifiedOrchestrator:
         """The orchestrator, running or not. Raises InvalidValue for settings that do not fit."""
         if self._orchestrator is None:
-            self._orchestrator = UnifiedOrchestrator(OrchestratorConfig())
+            self._take(UnifiedOrchestrator(OrchestratorConfig()))
+            assert self._orchestrator is not None
         return self._orchestrator
+
+    def on_orchestrator(self, follow: Callable[[UnifiedOrchestrator], None]) -> None:
+        """Call `follow` with the orchestrator as soon as there is one, and again if another takes its place."""
+        self._followers.append(follow)
+        if self._orchestrator is not None:
+            follow(self._orchestrator)
+
+    def _take(self, orchestrator: UnifiedOrchestrator) -> None:
+        self._orchestrator = orchestrator
+        for follow in self._followers:
+            follow(orchestrator)
 
     def use(self, orchestrator: UnifiedOrchestrator) -> None:
         """Serve this orchestrator; raises InvalidValue if the app has another one that was not shut down."""
@@ -47,7 +60,8 @@ class Hosting:
             raise InvalidValue(
                 "the app has an orchestrator already.", field="orchestrator", remedy="Use one app for each."
             )
-        self._orchestrator = orchestrator
+        if orchestrator is not self._orchestrator:
+            self._take(orchestrator)
 
     async def start(self) -> UnifiedOrchestrator:
         """Start the orchestrator, unless it runs already."""

@@ -96,6 +96,11 @@ class Engine(ABC):
     def close_batch(self, key: int, outcome: Outcome) -> None:
         """Show that a batch has ended."""
 
+    @property
+    def backlog(self) -> int:
+        """How many runs wait to be recorded."""
+        return 0
+
     def run_url(self, flow_run_id: str) -> str | None:
         """Return the address at which a flow run can be seen."""
         base = self.status.ui_url

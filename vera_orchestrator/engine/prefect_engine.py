@@ -206,6 +206,11 @@ class PrefectEngine(Engine):
             return self._host.context
         return self._connection.context if self._connection is not None else self._plain
 
+    @property
+    def backlog(self) -> int:
+        """See the port: those of a host flow run, or a batch's, that does not exist yet."""
+        return len(self._waiting) + len(self._openings)
+
     def _show(self, slip: Slip) -> None:
         host = self._host
         if host is None or not host.is_open:

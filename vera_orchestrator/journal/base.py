@@ -182,6 +182,17 @@ NO_NEWS = News(0)
 ALL_NEWS = News.UNOWNED | News.ENDED | News.CANCELLATIONS
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """Writes that wait for their turn, and for how many seconds the ones before them have been being written."""
+
+    writes: int = 0
+    seconds: float = 0.0
+
+
+NO_BACKLOG = Backlog()
+
+
 class Journal(ABC):
     """The port. Every method raises JournalUnavailable when the store cannot be reached."""
 
@@ -194,6 +205,11 @@ class Journal(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Write what is queued and disconnect. A second call does nothing."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """What is not written yet; nothing where each write is done at once."""
+        return NO_BACKLOG
 
     # news
 

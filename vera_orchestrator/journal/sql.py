@@ -18,8 +18,10 @@ from vera_orchestrator.journal.access import Access
 from vera_orchestrator.journal.access_sql import AccessParts, SQLAccess
 from vera_orchestrator.journal.backend import Backend, Listener
 from vera_orchestrator.journal.base import (
+    NO_BACKLOG,
     NO_NEWS,
     Added,
+    Backlog,
     BatchCounts,
     BatchQuery,
     BatchRow,
@@ -125,6 +127,11 @@ class SQLJournal(Journal):
         if self._parts is None:
             raise refusals.closed()
         return self._parts
+
+    @property
+    def backlog(self) -> Backlog:
+        """See the port."""
+        return NO_BACKLOG if self._parts is None else self._parts.writer.backlog
 
     def _hot(self, kind: Callable[[_Open], Kind[Item, T]], item: Item) -> Awaitable[T]:
         """Queue a write; all errors come through the awaitable."""

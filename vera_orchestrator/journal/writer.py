@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlche
 from vera_orchestrator.errors import VeraError
 from vera_orchestrator.journal import refusals
 from vera_orchestrator.journal.backend import Backend
-from vera_orchestrator.journal.base import NO_NEWS, News
+from vera_orchestrator.journal.base import NO_NEWS, Backlog, News
 from vera_orchestrator.journal.runs import runs_of
 from vera_orchestrator.journal.transaction import Transaction
 
@@ -128,6 +128,7 @@ class Writer:
         self._queue: SimpleQueue[_Operation | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._stopped = False
+        self._begun: float | None = None
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
@@ -143,6 +144,13 @@ class Writer:
         future.set_exception(refusals.closed())
         return future
 
+    @property
+    def backlog(self) -> Backlog:
+        """What is not written yet."""
+        begun = self._begun
+        seconds = 0.0 if begun is None else time.monotonic() - begun
+        return Backlog(writes=self._queue.qsize(), seconds=seconds)
+
     def stop(self) -> None:
         """Write what is queued, then end the thread; blocks until it has ended."""
         with self._lock:
@@ -155,11 +163,13 @@ class Writer:
         last = False
         while not last:
             group, last = self._next_group()
+            self._begun = time.monotonic()
             while group:
                 done = self._write(group)
                 _resolve(done)
                 written = {operation for operation, _ in done}
                 group = [operation for operation in group if operation not in written]
+            self._begun = None
         self._disconnect()
 
     def _next_group(self) -> tuple[list[_Operation], bool]:

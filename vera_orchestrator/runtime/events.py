@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -87,21 +87,31 @@ class Events:
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
+        self._of_progress: tuple[Listener, ...] = ()
 
     @property
     def has_listeners(self) -> bool:
         """Whether anybody is told."""
         return bool(self._listeners)
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Tell `listener` of what happens from now on; call what is returned to end that."""
+    @property
+    def wants_progress(self) -> bool:
+        """Whether anybody is told how far attempts are."""
+        return bool(self._of_progress)
+
+    def subscribe(self, listener: Listener, *, progress: bool = True) -> Callable[[], None]:
+        """Tell `listener` of what happens from now on; call what is returned to end that.
+
+        Without `progress` it is not told how far attempts are, which nobody has to find out then.
+        """
         self._listeners = (*self._listeners, listener)
+        if progress:
+            self._of_progress = (*self._of_progress, listener)
 
         def unsubscribe() -> None:
-            left = list(self._listeners)
-            if listener in left:
-                left.remove(listener)
-            self._listeners = tuple(left)
+            self._listeners = _without(self._listeners, listener)
+            if progress:
+                self._of_progress = _without(self._of_progress, listener)
 
         return unsubscribe
 
@@ -112,9 +122,10 @@ class Events:
 
     def progress(self, task: Task, worker_id: str, fraction: float) -> None:
         """Tell how far an attempt is."""
-        if self._listeners:
+        if self._of_progress:
             part = min(1.0, max(0.0, fraction))
-            self._tell(TaskEvent(kind=TaskEventKind.PROGRESS, task=task, worker_id=worker_id, fraction=part))
+            event = TaskEvent(kind=TaskEventKind.PROGRESS, task=task, worker_id=worker_id, fraction=part)
+            self._tell(event, self._of_progress)
 
     def worker(self, worker_id: str) -> None:
         """Tell of a worker."""
@@ -125,12 +136,19 @@ class Events:
         """Tell of what was used."""
         self._tell(event)
 
-    def _tell(self, event: Event) -> None:
-        for listener in self._listeners:
+    def _tell(self, event: Event, listeners: Sequence[Listener] | None = None) -> None:
+        for listener in self._listeners if listeners is None else listeners:
             try:
                 listener(event)
             except Exception:  # a listener must not stop what it watches
                 logger.exception("a listener failed at %s", type(event).__name__)
+
+
+def _without(listeners: Sequence[Listener], listener: Listener) -> tuple[Listener, ...]:
+    left = list(listeners)
+    if listener in left:
+        left.remove(listener)
+    return tuple(left)
 
 
 def telling(events: Events, task: Task, worker_id: str, hook: Hook | None) -> Hook:

@@ -261,7 +261,7 @@ class Executions:
 
     def _watched(self, entry: Entry, given: Task, worker: BaseWorker) -> Task:
         """Return the task as its worker gets it, telling of its progress where somebody listens."""
-        if not self._events.has_listeners:
+        if not self._events.wants_progress:
             return given
         hook = telling(self._events, entry.task, worker.worker_id, entry.task.on_progress)
         given = copy.copy(given) if given is entry.task else given

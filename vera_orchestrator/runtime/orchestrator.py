@@ -19,7 +19,7 @@ from vera_orchestrator.errors import (
     NotFound,
     OrchestratorStopped,
 )
-from vera_orchestrator.journal.base import BatchCounts, BatchQuery, HistoryQuery
+from vera_orchestrator.journal.base import Backlog, BatchCounts, BatchQuery, HistoryQuery
 from vera_orchestrator.journal.ledger import Total
 from vera_orchestrator.models import Hook, ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
@@ -381,6 +381,20 @@ class Orchestrator(Lifecycle):
         midnight, _ = day_of(round(time.time() * SECOND), zone_named(self.config.llm_time_zone))
         return self._given.journal.ledger.totals_now(scopes, midnight)
 
+    def get_queues(self) -> dict[str, Any]:
+        """Return, by priority, how many tasks wait for a worker and how long the oldest of them has."""
+        return queues_of(self._parts, time.time())
+
+    @property
+    def journal_backlog(self) -> Backlog:
+        """What the journal has not written yet."""
+        return self._given.journal.backlog
+
+    @property
+    def started_at(self) -> float | None:
+        """When it was started, in seconds since the epoch."""
+        return self._started_at
+
     def get_status(self) -> dict[str, Any]:
         """Return the wire form of how the orchestrator stands."""
         return {
@@ -388,7 +402,7 @@ class Orchestrator(Lifecycle):
             "is_draining": self.is_draining,
             "uptime_seconds": time.time() - self._started_at if self.is_running and self._started_at else 0.0,
             "metrics": self.metrics,
-            "queues": queues_of(self._parts, time.time()),
+            "queues": self.get_queues(),
             "workers": self.worker_registry.get_statistics(),
             "prefect": recording_of(self.engine.status),
         }
