@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+from starlette.routing import Match
 
 from api.routes import PREFIX
 from BackgroundCognition.orchestrator import BaseWorker, OrchestratorConfig, UnifiedOrchestrator
@@ -18,16 +20,15 @@ from vera_orchestrator.settings import PrefectMode
 
 def banner(orchestrator: UnifiedOrchestrator, app: FastAPI, url: str, *, reachable_by_others: bool) -> RenderableType:
     """Return addresses, where what is kept, and how the workers stand."""
-    paths = {getattr(route, "path", "") for route in app.routes}
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    if "/" in paths:
+    if _serves(app, "/"):
         table.add_row("Dashboard", f"{url}/")
     table.add_row("API", f"{url}{PREFIX}  (described at {url}/docs)")
-    if "/v1/chat/completions" in paths:
+    if _serves(app, "/v1/models"):
         table.add_row("OpenAI-compatible", f"{url}/v1")
-    if "/metrics" in paths:
+    if _serves(app, "/metrics"):
         table.add_row("Metrics", f"{url}/metrics")
     table.add_row("Prefect UI", _prefect(orchestrator))
     table.add_row("Journal", escape(journal_words(orchestrator.config)))
@@ -65,6 +66,11 @@ def worker_lines(workers: Sequence[BaseWorker]) -> Iterable[tuple[str, str]]:
             )
     for reason, ids in away.items():
         yield "Down", f"{', '.join(ids)}: {reason}"
+
+
+def _serves(app: FastAPI, path: str) -> bool:
+    asked: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    return any(route.matches(dict(asked))[0] is Match.FULL for route in app.routes)
 
 
 def _prefect(orchestrator: UnifiedOrchestrator) -> str:

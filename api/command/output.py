@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -12,10 +13,15 @@ from rich.console import Console
 
 from api.command.options import Output
 
+WIDTH_ELSEWHERE = 200
+
 
 def console() -> Console:
-    """Return the terminal, which colours nothing by guessing."""
-    return Console(highlight=False)
+    """Return the terminal, which colours nothing by guessing; what goes elsewhere gets long lines."""
+    screen = Console(highlight=False)
+    if not screen.is_terminal and "COLUMNS" not in os.environ:
+        screen.width = WIDTH_ELSEWHERE
+    return screen
 
 
 def print_json(content: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -11,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from api.command import main
-from api.command.checks import keys, places, software, stores
+from api.command.checks import keys, places, programs, software, stores
 from api.command.checks.finding import State
 from api.command.exits import Exit
 from api.command.ports import listen
 from tests.http.server import free_port
 from vera_orchestrator.settings import OrchestratorConfig
+from vera_orchestrator.simulator.running import serving
+from vera_orchestrator.simulator.settings import SimulatorSettings
+from vera_orchestrator.simulator.simulator import Simulator
 
 Doctor = Callable[..., tuple[int, str]]
 
@@ -130,3 +134,18 @@ async def test_a_postgresql_that_answers_is_named(postgres_url: str, tmp_path: P
 def test_keys_are_named_and_never_shown() -> None:
     found = keys.providers(OrchestratorConfig(), {"OPENAI_API_KEY": "sk-secret"})
     assert (found.state, "sk-secret" in found.words) == (State.OK, False)
+
+
+def test_a_docker_that_answers_is_named_with_its_image(docker_host: str, tmp_path: Path) -> None:
+    if not Path(docker_host.removeprefix("unix://")).exists():
+        pytest.skip("Docker does not run: make services")
+    found = asyncio.run(programs.docker(OrchestratorConfig(home=tmp_path)))
+    assert (found.state, "vera-worker:latest is there" in found.words) == (State.OK, True)
+    found = asyncio.run(programs.docker(OrchestratorConfig(home=tmp_path, docker_image="no-such-image:1")))
+    assert (found.state, found.remedy) == (State.MISSING, "Get it with: docker pull no-such-image:1")
+
+
+async def test_an_ollama_is_told_with_its_models(tmp_path: Path) -> None:
+    with serving(Simulator(SimulatorSettings(models=("llama3.2",)))) as running:
+        [found] = await programs.ollama(OrchestratorConfig(home=tmp_path, ollama_url=running.url))
+    assert (found.state, "llama3.2" in found.words) == (State.OK, True)
