@@ -4,6 +4,7 @@
 # make soak      the long variants of the tests
 # make check     format, lint, types, locks, tests
 # make bench     speed beside peers
+# make pictures  the pictures in docs/ anew
 # make vendor    the page's libraries anew, as package-lock.json names them (needs npm)
 # Each makes its own environment in .venv with nothing but python3 and a package index.
 
@@ -14,7 +15,7 @@ ENV := .venv/.made
 RUN := .venv/bin/python
 ARGS ?=
 
-.PHONY: run test soak check format lint types locks requirements bench vendor services services-stop clean
+.PHONY: run test soak check format lint types locks requirements bench pictures vendor services services-stop clean
 
 run: $(ENV)
 	$(RUN) -m examples.main_job $(ARGS)
@@ -46,6 +47,9 @@ requirements: $(UV)
 
 bench: $(ENV)
 	$(RUN) -m benchmarks $(ARGS)
+
+pictures: $(ENV)
+	VERA_WRITE_PICTURES=1 $(RUN) -m pytest -q tests/dashboard/test_pictures.py tests/command/test_picture.py $(ARGS)
 
 vendor: $(ENV)
 	cd api/dashboard && npm ci --ignore-scripts --no-audit --no-fund

@@ -1,5 +1,5 @@
 // A batch as a graph. Small ones have named nodes, larger ones squares, the largest a bar for each layer.
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { html } from "../html.js";
 import { layersOf, layout, reduced } from "../layout.js";
 import { taskHref } from "../route.js";
@@ -8,10 +8,10 @@ import { count, short } from "../words.js";
 import { Glyph, toneOf, wordOf } from "./marks.js";
 import { Shares } from "./shares.js";
 
-const NAMED = 60, SQUARES = 400, LINES = 1500, SMALLEST = 0.6;
+const NAMED = 60, SQUARES = 400, LINES = 1500, SMALLEST = { squares: 0.6, named: 0.8, standing: 0.8 };
 const NARROW = "(max-width: 720px)";
 const SIZES = {
-  named: { size: { along: 168, across: 34 }, gap: { along: 52, across: 12 } },
+  named: { size: { along: 152, across: 34 }, gap: { along: 38, across: 12 } },
   standing: { size: { along: 34, across: 150 }, gap: { along: 36, across: 12 } },
   squares: { size: { along: 14, across: 14 }, gap: { along: 64, across: 5 } },
 };
@@ -34,8 +34,9 @@ function Nodes({ tasks, edges, opened }) {
   const turn = (along, across) => (stands ? [across, along] : [along, across]);
   const [width, height] = turn(plan.length, plan.breadth);
   const [wide, high] = turn(size.along, size.across);
-  const scale = kind === "squares" ? Math.max(SMALLEST, Math.min(1, (innerHeight * 0.6) / height)) : 1;
   const box = useRef(null);
+  const room = useRoom(box);
+  const scale = Math.max(SMALLEST[kind], Math.min(1, room / (width + 8), kind === "squares" ? (innerHeight * 0.6) / height : 1));
   useEffect(() => { // the first layer is in the middle
     box.current.scrollTop = (box.current.scrollHeight - box.current.clientHeight) / 2;
     if (stands) box.current.scrollLeft = (box.current.scrollWidth - box.current.clientWidth) / 2;
@@ -51,6 +52,17 @@ function Nodes({ tasks, edges, opened }) {
       })}
     </svg>
   </div>`;
+}
+
+/** The width that there is, as it changes. */
+function useRoom(box) {
+  const [room, setRoom] = useState(Infinity);
+  useLayoutEffect(() => {
+    const watcher = new ResizeObserver(() => setRoom(box.current.clientWidth));
+    watcher.observe(box.current);
+    return () => watcher.disconnect();
+  }, []);
+  return room;
 }
 
 function way(points, turn) {

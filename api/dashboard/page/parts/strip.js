@@ -1,4 +1,4 @@
-// The workers' last five minutes as traces: how much of each worker was in use, and where a task failed.
+// The workers' last five minutes as traces: how many tasks each ran at a time, and where one failed.
 import { html } from "../html.js";
 import { SLICE_MS, SLICES, trace } from "../activity.js";
 import { runningTasks, version, workers } from "../store.js";
@@ -6,7 +6,8 @@ import { clock, now, serverNow } from "../time.js";
 import { WorkerState } from "./marks.js";
 import { count, isDown, plural } from "../words.js";
 
-const ROWS = 14, HEIGHT = 26;
+const ROWS = 14, HEIGHT = 26, TICK = 8;
+const LEAST = 4; // full height means as many tasks at a time at least, where there is room for them
 
 export function Strip() {
   const all = workers.value;
@@ -15,7 +16,7 @@ export function Strip() {
   const running = Map.groupBy ? Map.groupBy(runningTasks(), (task) => task.worker_id) : grouped(runningTasks());
   const left = (all?.length ?? 0) - shown.length;
   return html`<section class="part" aria-labelledby="strip-title">
-    <div class="head"><h2 id="strip-title">Workers</h2><span class="soft">share of each in use, last 5 minutes</span></div>
+    <div class="head"><h2 id="strip-title">Workers</h2><span class="soft">tasks at a time, last 5 minutes</span></div>
     ${all && !all.length && html`<p class="nothing">There are none. Register one with <code>vera workers register</code>.</p>`}
     <div class="strip" role="list">
       ${shown.map((worker) => html`<${Row} key=${worker.id} worker=${worker} running=${running.get(worker.id) ?? []} tick=${now.value} />`)}
@@ -35,19 +36,21 @@ function grouped(tasks) {
 
 function Row({ worker, running }) {
   const { busy, failed } = trace(worker.id, running);
-  const most = Math.max(worker.max_concurrent_tasks, 1);
-  const heights = busy.map((seconds) => (seconds ? Math.max(1.5, Math.min(1, seconds / most) * (HEIGHT - 4)) : 0));
+  const peak = Math.max(...busy);
+  const full = Math.max(peak, Math.min(LEAST, worker.max_concurrent_tasks), 1);
+  const heights = busy.map((tasks) => (tasks ? Math.max(1.5, (tasks / full) * (HEIGHT - 2)) : 0));
   return html`<div class="row" role="listitem">
     <a class="name clip" href=${`#/workers?worker=${encodeURIComponent(worker.id)}`} title=${worker.id}>${worker.id}</a>
     <${WorkerState} worker=${worker} />
     <span class="num">${count(worker.current_tasks)}<span class="faint"> of ${count(worker.max_concurrent_tasks)}</span></span>
     ${isDown(worker) && worker.status_reason
       ? html`<span class="why clip" title=${worker.status_reason}>${worker.status_reason}</span>`
-      : html`<svg class="trace" viewBox=${`0 0 ${SLICES} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+      : html`<svg class=${`trace ${peak ? "" : "flat"}`} viewBox=${`0 0 ${SLICES} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         <path class="floor" d=${`M0 ${HEIGHT - 0.5}H${SLICES}`} />
         <path class="load" d=${outline(heights)} />
-        <path class="failed" d=${failed.map((number, index) => (number ? `M${index + 0.5} 0V${HEIGHT}` : "")).join("")} />
-      </svg>`}
+        <path class="failed" d=${failed.map((number, index) => (number ? `M${index + 0.5} 0V${TICK}` : "")).join("")} />
+      </svg>
+      <span class="num faint peak">${peak >= 1 ? `peak ${Math.round(peak)}` : ""}</span>`}
   </div>`;
 }
 
