@@ -33,7 +33,9 @@ async def read(task_id: str, caller: Reader, orchestrator: RunningOrchestrator, 
     if wait_seconds and not task.status.is_final:
         await wait_a_while(orchestrator, task_id, wait_seconds)
     details = await orchestrator.get_task_details(task_id)
-    return Json(shown(orchestrator, details or TaskDetails(task=task)))
+    if details is None or not caller.may_see(details.task.caller):  # it is gone, or another's has its id by now
+        details = TaskDetails(task=task)
+    return Json(shown(orchestrator, details))
 
 
 @router.post("/tasks/{task_id:id}/cancel", response_model=CancelledTask, responses=MISSING, summary="Cancel a task")
