@@ -17,7 +17,7 @@ from tests.services.redis_service import RedisService
 from tests.services.service import Service
 from tests.services.state import Record, State
 
-ALWAYS = ("bwrap", "chromium")
+ALWAYS = ("bwrap", "chromium", "curl")
 """What tests need beside the services."""
 
 Say = Callable[[str, str], None]

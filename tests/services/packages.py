@@ -20,6 +20,7 @@ LOCK_SECONDS, LISTS_SECONDS, AGAIN_SECONDS = 120, 60, 2
 PACKAGES = {
     "bwrap": ("bubblewrap",),
     "chromium": ("chromium",),
+    "curl": ("curl",),
     "initdb": ("postgresql",),
     "redis-server": ("redis-server",),
     "dockerd": ("docker.io", "containerd", "runc", "iptables"),
