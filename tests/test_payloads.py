@@ -45,6 +45,7 @@ def test_without_it_the_payload_is_refused_with_what_it_takes(kind: TaskType) ->
     [
         (TaskType.TOOL_CALL, {"tool_name": 3}, r"payload\.tool_name"),
         (TaskType.LLM_REQUEST, {"prompt": "x", "max_tokens": 0}, r"payload\.max_tokens"),
+        (TaskType.LLM_REQUEST, {"prompt": "x", "model": "a\x00"}, r"payload\.model"),
         (TaskType.CODE_EXECUTION, {"code": "x", "language": "cobol"}, r"payload\.language"),
         (TaskType.API_REQUEST, {"url": "http://x", "json": {}, "body": "x"}, "json or body"),
         (TaskType.PARALLEL_BATCH, {"tasks": []}, r"payload\.tasks"),

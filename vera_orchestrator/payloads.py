@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vera_orchestrator.enums import TaskType
 from vera_orchestrator.errors import InvalidPayload, InvalidValue
 from vera_orchestrator.models import know_task_type
+
+LONGEST_MODEL = 1_000
+"""Characters of the name of a model."""
 
 
 class Payload(BaseModel):
@@ -53,6 +56,13 @@ class LLMPayload(Payload):
     input: str | list[str] | None = None
     dimensions: int | None = Field(default=None, gt=0)
     optional: dict[str, Any] | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_name(cls, model: str | None) -> str | None:
+        if model is not None and not (model.isprintable() and len(model) <= LONGEST_MODEL):
+            raise ValueError(f"a model's name has at most {LONGEST_MODEL} printable characters")
+        return model
 
     @model_validator(mode="after")
     def _has_input(self) -> LLMPayload:

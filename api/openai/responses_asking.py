@@ -11,7 +11,6 @@ from BackgroundCognition.orchestrator import Task
 from vera_orchestrator.errors import InvalidValue
 
 TEXTS = frozenset({"input_text", "output_text", "text"})
-PLAIN = frozenset({None, "message"})
 
 
 def response_task(body: ResponseRequest, classes: Collection[str]) -> Task:
@@ -41,7 +40,7 @@ def messages_of(given: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for number, item in enumerate(given):
         match item.get("type"):
-            case kind if kind in PLAIN:
+            case None | "message":
                 content = _content(item.get("content"))
                 messages.append({"role": item.get("role"), "content": content})
             case "function_call":
@@ -87,7 +86,7 @@ def _part(part: Any) -> Any:
     if not isinstance(part, Mapping):
         return part
     value = cast("Mapping[str, Any]", part)
-    return {"type": "text", "text": value.get("text")} if value.get("type") in TEXTS else dict(value)
+    return {"type": "text", "text": value.get("text")} if str(value.get("type")) in TEXTS else dict(value)
 
 
 def _call(item: Mapping[str, Any]) -> dict[str, Any]:
