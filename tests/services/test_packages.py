@@ -78,3 +78,12 @@ def test_what_cannot_be_installed_is_reported_with_the_end_of_the_log(apt: Apt, 
     with pytest.raises(ServiceFailed, match="Unable to locate package"):
         packages.install(["redis-server"], tmp_path / "log")
     assert not apt.policy.exists()
+
+
+def test_a_browser_of_another_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert packages.packages_missing(["chromium"]) == ["chromium"]
+    chrome = tmp_path / "google-chrome"
+    chrome.touch(mode=0o755)
+    assert packages.browser_program() == str(chrome)
+    assert packages.packages_missing(["chromium"]) == []

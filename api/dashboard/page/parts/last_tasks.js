@@ -2,10 +2,10 @@
 import { html } from "../html.js";
 import { taskHref } from "../route.js";
 import { known, version } from "../store.js";
-import { parse, span } from "../time.js";
+import { now, serverNow, span } from "../time.js";
 import { short } from "../words.js";
 import { State } from "./marks.js";
-import { summaryOf } from "../task_facts.js";
+import { summaryOf, timesOf } from "../task_facts.js";
 
 const SHOWN = 12;
 
@@ -21,7 +21,7 @@ export function LastTasks() {
         <td><${State} status=${task.status} /></td>
         <td class="clip grow"><a href=${taskHref(task.id)}><span class="kind">${task.type}</span> <span class="mono faint">${short(task.id)}</span></a> <span class=${task.status === "failed" ? "why" : "soft"}>${summaryOf(task)}</span></td>
         <td class="clip soft drop">${task.result?.worker_id ?? task.worker_id ?? ""}</td>
-        <td class="num side">${span(task.completed_at ? parse(task.completed_at) - parse(task.started_at) : null)}</td>
+        <td class="num side">${span(timesOf(task, now.value && serverNow()).ran)}</td>
       </tr>`)}</tbody>
     </table>
   </section>`;
