@@ -18,6 +18,7 @@ from vera_orchestrator.settings import KeyMode, OrchestratorConfig
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 FORWARDING_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
 FORWARDING_PREFIX = "x-forwarded"
+OWN_SITES = frozenset({"same-origin", "none"})
 PROTOCOL = "vera.v1"
 KEY_PROTOCOL = "vera.key."
 PAGE_SCHEMES = {"ws": "http", "wss": "https"}
@@ -105,6 +106,8 @@ def is_local(connection: HTTPConnection) -> bool:
         return False
     if any(name in FORWARDING_HEADERS or name.startswith(FORWARDING_PREFIX) for name in headers):
         return False
+    if any(site.lower() not in OWN_SITES for site in headers.getlist("sec-fetch-site")):
+        return False  # an image or a link of another site's page, which has no Origin
     scheme = connection.scope["scheme"]
     own = f"{PAGE_SCHEMES.get(scheme, scheme)}://{hosts[0]}".lower()
     return all(origin.lower() == own for origin in headers.getlist("origin"))

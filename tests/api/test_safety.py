@@ -24,6 +24,8 @@ FOREIGN = {
     "a page of another site": [("Host", "127.0.0.1:8000"), ("Origin", PAGE)],
     "a page of another port": [("Host", "127.0.0.1:8000"), ("Origin", "http://127.0.0.1:3000")],
     "a page without an origin": [("Host", "127.0.0.1:8000"), ("Origin", "null")],
+    "an image in a page of another site": [("Host", "127.0.0.1:8000"), ("Sec-Fetch-Site", "cross-site")],
+    "a page of another port, by its site": [("Host", "127.0.0.1:8000"), ("Sec-Fetch-Site", "same-site")],
     "a proxy in front": [("Host", "127.0.0.1:8000"), ("X-Forwarded-For", "127.0.0.1")],
     "a proxy that says so by the standard": [("Host", "127.0.0.1:8000"), ("Forwarded", "for=127.0.0.1")],
     "a proxy that names itself": [("Host", "127.0.0.1:8000"), ("Via", "1.1 proxy")],
@@ -65,7 +67,8 @@ async def test_what_speaks_for_nobody_else_on_this_machine_needs_none(app: FastA
     async with caller(app) as client:
         assert (await client.get(f"{PREFIX}/status")).status_code == 200
         assert (await client.get("/v1/models", headers={"Authorization": "Bearer sk-any"})).status_code == 200
-    for headers in (own, [*own, ("Origin", "http://127.0.0.1:8000")]):
+    page = [*own, ("Origin", "http://127.0.0.1:8000"), ("Sec-Fetch-Site", "same-origin")]
+    for headers in (own, page, [*own, ("Sec-Fetch-Site", "none")]):
         assert await opened(app, SOCKET, peer="127.0.0.1", headers=headers) == 101
         assert await opened(app, SOCKET, peer="10.0.0.1", headers=headers) == 401
 
