@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from api.command.client import PREFIX
 from api.command.waiting import FINAL
 
 REFRESH_SECONDS = 0.1
+SECONDS = 60
 SHOWN_SECONDS = 10
 """How long a batch that has ended may have no run in Prefect: a short one can be faster than its flow run."""
 
@@ -23,7 +25,11 @@ Wire = dict[str, Any]
 
 async def run_batch(url: str, tasks: Sequence[Wire], name: str, console: Console) -> Wire:
     """Submit tasks as one batch, show how it goes on, and return it as the API gives it in the end."""
-    async with httpx.AsyncClient(base_url=f"{url}{PREFIX}", trust_env=False, timeout=60) as client:
+    key = os.environ.get("VERA_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}  # for where one is always asked for
+    async with httpx.AsyncClient(
+        base_url=f"{url}{PREFIX}", headers=headers, trust_env=False, timeout=SECONDS
+    ) as client:
         accepted = await client.post("/batches", json={"tasks": list(tasks), "name": name})
         batch_id = accepted.raise_for_status().json()["batch_id"]
         with Live(console=console, transient=True, auto_refresh=False) as live:

@@ -16,7 +16,7 @@ batch = App(name="batch", help="Batches: list, show, cancel, retry.")
 
 
 def run(
-    file: Path,
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     wait: Annotated[bool, Parameter(help="Wait for its end.", negative="--no-wait", show_default=True)] = True,

@@ -50,7 +50,9 @@ PLAIN_TASK = TaskOptions()
 def submit(
     type: str,
     *fields: str,
-    payload: Annotated[str | None, Parameter(help='The payload as JSON, @FILE, or "-" for standard input.')] = None,
+    payload: Annotated[
+        str | None, Parameter(help='The payload as JSON, @FILE, or "-" for standard input.', allow_leading_hyphen=True)
+    ] = None,
     wait: Annotated[bool, Parameter(help="Wait for its end and write the result.")] = False,
     follow: Annotated[bool, Parameter(help="Show what happens to it, and its text as it comes.")] = False,
     options: TaskOptions = PLAIN_TASK,

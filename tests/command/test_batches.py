@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,12 @@ def test_without_waiting_it_says_the_id_by_which_it_can_be_cancelled(served: Ser
         assert ask("batch", "cancel", batch_id).code == Exit.OK
         assert ask("batch", "show", batch_id, "--follow").code == Exit.FAILED
         assert ask("batch", "cancel", batch_id).code == Exit.FAILED
+
+
+def test_a_batch_can_come_from_standard_input(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("- {type: custom, payload: {text: piped}}"))
+    done = ask("run", "-")
+    assert (done.code, "piped" in done.out) == (Exit.OK, True), done.err
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +14,21 @@ from api.command import main
 from api.command.exits import Exit
 from tests.http.server import free_port
 
-COMMANDS = ("up", "down", "status", "simulate")
+COMMANDS = (
+    *("up", "down", "status", "doctor", "submit", "run", "batch", "logs", "show", "history", "cancel", "retry"),
+    *("workers", "spend", "keys", "simulate"),
+)
 
 
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == Exit.OK
     shown = capsys.readouterr().out
     assert [command for command in COMMANDS if f" {command} " not in shown] == []
+
+
+def test_the_installed_program_is_this_command() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"vera": "api.command:main"}
 
 
 @pytest.mark.parametrize("arguments", [["dance"], ["status", "--loud"], ["up", "--port", "many"]])

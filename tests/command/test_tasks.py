@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def test_a_task_is_submitted_and_its_result_is_all_that_goes_to_the_pipe(ask: As
     done = ask("submit", "custom", "text=hello", "count:=3", "--wait", "--id", "mine", "--tag", "red", "--json")
     task = json.loads(done.out)
     assert (task["id"], task["tags"], task["result"]["data"]) == ("mine", ["red"], {"text": "hello", "count": 3})
+
+
+def test_a_payload_can_come_from_standard_input(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"text": "piped"}'))
+    done = ask("submit", "custom", "more=1", "--payload", "-", "--wait")
+    assert (done.code, json.loads(done.out)) == (Exit.OK, {"text": "piped", "more": "1"}), done.err
 
 
 def test_a_task_that_fails_ends_with_1_and_says_why(ask: Ask) -> None:
