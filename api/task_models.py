@@ -31,6 +31,17 @@ class Routing(BaseModel):
     considered: dict[str, str]
 
 
+class Message(BaseModel):
+    """A message to a webhook: `due_at` is when it is sent next, null once it has arrived or is given up."""
+
+    id: str
+    type: str
+    attempts: int
+    due_at: str | None
+    delivered_at: str | None
+    error: str | None
+
+
 class TaskAnswer(BaseModel):
     """A task as it stands."""
 
@@ -57,6 +68,7 @@ class TaskAnswer(BaseModel):
     attempts: list[Attempt]
     routing: Routing | None
     prefect_url: str | None
+    webhook: list[Message] | None
 
 
 class CancelledTask(BaseModel):

@@ -17,7 +17,9 @@ from api.task_models import CancelledTask, RetriedTask, TaskAnswer
 from BackgroundCognition.orchestrator import Task, TaskStatus, UnifiedOrchestrator
 from vera_orchestrator.errors import WrongStatus
 from vera_orchestrator.journal.ledger import Kept
+from vera_orchestrator.journal.outbox import Delivery
 from vera_orchestrator.money import from_nanos
+from vera_orchestrator.runtime.codec import to_datetime
 from vera_orchestrator.runtime.reading import TaskDetails
 from vera_orchestrator.windows import SECOND
 
@@ -97,6 +99,20 @@ def shown(orchestrator: UnifiedOrchestrator, details: TaskDetails) -> dict[str, 
         "attempts": [attempt_of(use) for use in details.uses] or last_attempt(task),
         "routing": routing,
         "prefect_url": orchestrator.engine.run_url(flow_run_id) if flow_run_id is not None else None,
+        "webhook": [message_of(one) for one in details.messages] if task.webhook is not None else None,
+    }
+
+
+def message_of(one: Delivery) -> dict[str, Any]:
+    """Return the wire form of a message to a webhook; where it goes may hold a secret and is not shown."""
+    due_at, delivered_at = to_datetime(one.due_at), to_datetime(one.delivered_at)
+    return {
+        "id": one.id,
+        "type": one.kind,
+        "attempts": one.attempts,
+        "due_at": due_at.isoformat() if due_at else None,
+        "delivered_at": delivered_at.isoformat() if delivered_at else None,
+        "error": one.error,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from tests.api.support import echoing, problem, served
 from tests.http.server import Server, serving
-from tests.support import until
+from tests.support import PATIENCE, until
 
 
 @pytest.fixture
@@ -39,6 +40,26 @@ async def test_the_end_of_a_task_and_of_a_batch_is_told(client: httpx.AsyncClien
     first, second = (json.loads(seen.body) for seen in receiver.seen)
     assert (first["type"], first["data"]["id"]) == ("task.completed", task.json()["task_id"])
     assert (second["type"], second["data"]["batch_id"]) == ("batch.completed", batch.json()["batch_id"])
+
+
+async def test_a_task_shows_its_messages_and_not_where_they_go(client: httpx.AsyncClient, receiver: Server) -> None:
+    receiver.routes["/hook"] = lambda handler, _: handler.answer(410)
+    webhook = {"url": f"{receiver.url}/hook?token=hidden"}
+    task_id = (await client.post("/tasks/submit", json={"type": "custom", "webhook": webhook})).json()["task_id"]
+    await until(lambda: receiver.seen)
+
+    async def messages() -> list[dict[str, Any]]:
+        answer = await client.get(f"/tasks/{task_id}")
+        assert "hidden" not in answer.text
+        return answer.json()["webhook"]
+
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await messages()) or found[0]["attempts"] == 0:
+            pass
+    (one,) = found
+    assert (one["type"], one["attempts"], one["due_at"]) == ("task.completed", 1, None)
+    assert one["error"] == "it answered 410"
+    assert (await client.get(f"/tasks/{task_id}")).status_code == 200
 
 
 @pytest.mark.parametrize(

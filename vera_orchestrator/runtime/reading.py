@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from vera_orchestrator.journal.base import HistoryQuery, Journal, TaskRow
 from vera_orchestrator.journal.ledger import Kept
+from vera_orchestrator.journal.outbox import Delivery
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState, batch_status
 from vera_orchestrator.runtime.codec import legible_task, to_datetime
@@ -23,13 +24,14 @@ class TaskDetails:
     """A task with what is known beside it.
 
     `uses` are the attempts that the ledger knows, `considered` says of each worker why it is taken or not as long as
-    the task waits here, and `flow_run_id` names the run of its batch.
+    the task waits here, and `flow_run_id` names the run of its batch. `messages` are those to its webhook.
     """
 
     task: Task
     uses: Sequence[Kept] = ()
     considered: Mapping[str, str] = field(default_factory=dict[str, str])
     flow_run_id: str | None = None
+    messages: Sequence[Delivery] = ()
 
 
 class Reading:
@@ -68,6 +70,7 @@ class Reading:
             uses=await self._journal.ledger.kept(key),
             considered=dict(considered),
             flow_run_id=record.flow_run_id if record is not None else None,
+            messages=await self._journal.outbox.of(key) if task.webhook is not None else (),
         )
 
     async def batch(self, parts: Parts, batch_id: str) -> ParallelBatch | None:
