@@ -113,6 +113,9 @@ def test_a_task_is_followed_from_a_real_server_to_its_end(served: Served, ask: A
         done = ask("submit", "llm_request", "prompt=Tell me a story", "stream:=true", "--id", "story", "--follow")
         served.do(served.orchestrator.worker_registry.unregister("ollama"))
     assert (done.code, done.out) == (Exit.OK, "[simulated] Tell me a story\n")
+    spent = ask("spend", "--by", "day,model,worker")
+    assert ["llama3.2" in line for line in spent.out.splitlines()[1:3]] == [True, False], spent.out + spent.err
+    assert "total" in spent.out
     again = ask("logs", "story", "--json")
     events = [json.loads(line) for line in again.out.splitlines()]
     assert (again.code, events[-1]["event"], events[-1]["data"]["success"]) == (Exit.OK, "end", True)
