@@ -66,8 +66,10 @@ class Deliverer:
     async def look(self) -> None:
         """Begin to send what is due, then wait until something else may be."""
         self._woken.clear()
-        await self.begin()
         due_at = await self._journal.outbox.next_due()
+        if due_at is not None and due_at <= self._now():  # to claim is to write, which an idle journal is spared
+            await self.begin()
+            due_at = await self._journal.outbox.next_due()
         pause = LOOK_SECONDS if due_at is None else min(LOOK_SECONDS, max(0.0, due_at - self._now()))
         if len(self._under_way) >= AT_ONCE:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
