@@ -68,7 +68,11 @@ async def test_an_offline_worker_says_why(desk: Watched, site: Site) -> None:
     await expect(worker).to_contain_text("node-7 does not answer. Start it.")
     await expect(worker).to_contain_text("offline")
     await page.get_by_role("link", name="Overview", exact=True).click()
-    await expect(page.get_by_role("region", name="Needs attention")).to_contain_text("gate is offline")
+    attention = page.get_by_role("region", name="Needs attention")
+    await expect(attention).to_contain_text("gate is offline")
+    site.failing.status, site.failing.status_reason = site.gate.status, site.gate.status_reason
+    await page.reload()
+    await expect(attention).to_contain_text("gate, failing are offline")
 
 
 async def test_a_lost_connection_is_told_and_what_happened_meanwhile_is_read_on_return(

@@ -1,7 +1,7 @@
 // What needs somebody: a pure function of what is known.
 import { isDown, plural, short } from "./words.js";
 
-const RECENT_MS = 30 * 60_000, AT_MOST = 8, HOUR_S = 3600;
+const RECENT_MS = 30 * 60_000, AT_MOST = 8, HOUR_S = 3600, NAMED = 3;
 const BUSY = /\b(is|are) busy$/; // that passes by itself
 
 /** Return {tone, title, detail, remedy, href} of each matter, the gravest first. */
@@ -15,10 +15,22 @@ export function matters({ status, workers, limits, usage, tasks, at }) {
   ].slice(0, AT_MOST);
 }
 
-const downWorkers = (workers) => workers.filter(isDown).map((worker) => ({
-  tone: "fail", title: `${worker.id} is ${worker.status === "error" ? "in error" : "offline"}`, detail: worker.status_reason ?? "",
-  href: `#/workers?worker=${encodeURIComponent(worker.id)}`,
-}));
+/** Those that are down for one reason are one matter. */
+function downWorkers(workers) {
+  const groups = new Map();
+  for (const worker of workers.filter(isDown)) {
+    const key = `${worker.status} ${worker.status_reason}`;
+    groups.set(key, [...(groups.get(key) ?? []), worker]);
+  }
+  return [...groups.values()].map((alike) => {
+    const [first] = alike;
+    const names = alike.length > NAMED ? `${first.id} and ${alike.length - 1} more` : alike.map((worker) => worker.id).join(", ");
+    return {
+      tone: "fail", title: `${names} ${alike.length > 1 ? "are" : "is"} ${first.status === "error" ? "in error" : "offline"}`,
+      detail: first.status_reason ?? "", href: `#/workers?worker=${encodeURIComponent(first.id)}`,
+    };
+  });
+}
 
 /** Limits that are used up: those of /limits, else the quotas of the workers. */
 function spentLimits(limits, usage) {
