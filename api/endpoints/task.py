@@ -36,7 +36,7 @@ async def read(task_id: str, caller: Reader, orchestrator: RunningOrchestrator, 
         await wait_a_while(orchestrator, task_id, wait_seconds)
     details = await orchestrator.get_task_details(task_id)
     if details is None or not caller.may_see(details.task.caller):  # it is gone, or another's has its id by now
-        details = TaskDetails(task=task)
+        details = TaskDetails(task=task, key=0)
     return Json(shown(orchestrator, details))
 
 
@@ -91,14 +91,14 @@ def shown(orchestrator: UnifiedOrchestrator, details: TaskDetails) -> dict[str, 
     routing = metrics.get("routing")
     if routing is None and details.considered:
         routing = {"worker": task.worker_id, "considered": dict(details.considered)}
-    flow_run_id = details.flow_run_id
+    engine, flow_run_id = orchestrator.engine, details.flow_run_id
     return {
         **task.to_dict(),
         "error": task.result.error if task.result is not None else None,
         "metrics": metrics,
         "attempts": [attempt_of(use) for use in details.uses] or last_attempt(task),
         "routing": routing,
-        "prefect_url": orchestrator.engine.run_url(flow_run_id) if flow_run_id is not None else None,
+        "prefect_url": engine.task_run_url(details.key) if flow_run_id is None else engine.run_url(flow_run_id),
         "webhook": [message_of(one) for one in details.messages] if task.webhook is not None else None,
     }
 

@@ -54,10 +54,15 @@ async def test_the_server_that_prefect_is_set_to_is_used_as_it_is(
         await soon(orchestrator.start())
         host = await next_host(orchestrator)
         await run(orchestrator, Task(id="guest"))
+        details = await orchestrator.get_task_details("guest")
+        assert details is not None
+        url = orchestrator.engine.task_run_url(details.key)
         await soon(orchestrator.stop())
     assert orchestrator.engine.status.api_url == running_server.address.api_url
     assert not (tmp_path / "elsewhere" / "prefect" / "prefect.db").exists()
-    assert (await records.ended_run("custom guest")).flow_run_id == host
+    shown = await records.ended_run("custom guest")
+    assert shown.flow_run_id == host
+    assert url == f"{running_server.address.ui_url}/v2/runs/task-run/{shown.id}"
 
 
 async def test_with_a_server_that_cannot_be_reached_tasks_run_all_the_same(tmp_path: Path) -> None:

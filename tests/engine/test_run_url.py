@@ -42,3 +42,7 @@ def test_prefect_cloud_has_it_in_the_workspace() -> None:
 
 def test_without_a_server_there_is_none() -> None:
     assert run_url(None, None) is None
+
+
+def test_an_engine_that_records_nothing_has_no_run_of_a_task() -> None:
+    assert PlainEngine().task_run_url(1) is None

@@ -103,12 +103,20 @@ class Engine(ABC):
 
     def run_url(self, flow_run_id: str) -> str | None:
         """Return the address at which a flow run can be seen."""
+        return self._url_of("flow-run", flow_run_id)
+
+    def _url_of(self, kind: str, run_id: str) -> str | None:
         base = self.status.ui_url
         if not base:
             return None
         # A server of one's own, whose API is at /api, shows runs below /v2; Prefect Cloud has no such folder.
         own = (self.status.api_url or "").rstrip("/").endswith("/api")
-        return f"{base.rstrip('/').removesuffix('/v2')}{'/v2' if own else ''}/runs/flow-run/{flow_run_id}"
+        return f"{base.rstrip('/').removesuffix('/v2')}{'/v2' if own else ''}/runs/{kind}/{run_id}"
+
+    def task_run_url(self, key: int) -> str | None:
+        """Return the address at which the run of a task can be seen, by the task's key, if this process began it."""
+        del key
+        return None
 
     @property
     def limits(self) -> Mapping[str, int]:

@@ -82,10 +82,16 @@ class Rate:
         self._recent.append(now)
 
 
+def _forget(key: int, slip: Slip) -> None:
+    """Note nothing."""
+    del key, slip
+
+
 class Lane:
     """The tasks of one type in one process.
 
-    `show` adds a run, which tasks wait for while `reachable`; `fallback` is the context to start in without one.
+    `show` adds a run, which tasks wait for while `reachable`; `fallback` is the context to start in without one. `note`
+    is told which run shows a task.
     """
 
     def __init__(
@@ -98,8 +104,10 @@ class Lane:
         rate: float,
         seconds: float,
         limit: int,
+        note: Callable[[int, Slip], None] = _forget,
     ) -> None:
         self._kind = kind
+        self._note = note
         self._show = show
         self._fallback = fallback
         self._reachable = reachable
@@ -120,6 +128,7 @@ class Lane:
         now = asyncio.get_running_loop().time()
         if self.is_calm(now):
             slip = Slip(type=label.type, name=label.name)
+            self._note(label.key, slip)
             self._show(slip)
             return start(slip, body, self._fallback(), label.name, inside=self._reachable())
         carrier = self._carrier
@@ -138,6 +147,7 @@ class Lane:
 
     def _carry(self, carrier: Carrier, label: Label, body: Body) -> asyncio.Task[Any]:
         carrier.take()
+        self._note(label.key, carrier.slip)
         return start_beside(
             carrier.slip, body, self._fallback(), label.name, lambda out: self._left(carrier, label, out)
         )

@@ -31,6 +31,7 @@ from vera_orchestrator.settings import OrchestratorConfig
 
 GOODBYE_SECONDS = 5.0
 HASTY_GOODBYE_SECONDS = 0.1
+TASK_RUNS_REMEMBERED = 10_000
 WAITING_SLIPS = 1_000
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class PrefectEngine(Engine):
         self._opening: asyncio.Task[None] | None = None
         self._waiting: list[Slip] = []
         self._lanes: dict[str, Lane] = {}
+        self._task_runs: dict[int, UUID] = {}
         self._batches: dict[int, BatchRecord] = {}
         self._openings: dict[int, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -198,8 +200,19 @@ class PrefectEngine(Engine):
                 rate=settings.own_run_rate,
                 seconds=settings.carrier_seconds,
                 limit=settings.carrier_tasks,
+                note=self._note_run,
             )
         return lane
+
+    def _note_run(self, key: int, slip: Slip) -> None:
+        self._task_runs[key] = slip.run_id
+        if len(self._task_runs) > TASK_RUNS_REMEMBERED:
+            del self._task_runs[next(iter(self._task_runs))]
+
+    def task_run_url(self, key: int) -> str | None:
+        """Return the address at which the run of a task can be seen; the newest tasks of this process have one."""
+        run_id = self._task_runs.get(key)
+        return None if run_id is None else self._url_of("task-run", str(run_id))
 
     def _context(self) -> Context:
         if self._host is not None and self._host.context is not None:

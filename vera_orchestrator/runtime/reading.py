@@ -23,11 +23,13 @@ from vera_orchestrator.secrets import mask
 class TaskDetails:
     """A task with what is known beside it.
 
-    `uses` are the attempts that the ledger knows, `considered` says of each worker why it is taken or not as long as
-    the task waits here, and `flow_run_id` names the run of its batch. `messages` are those to its webhook.
+    `key` is that of its row, `uses` are the attempts that the ledger knows, `considered` says of each worker why it is
+    taken or not as long as the task waits here, and `flow_run_id` names the run of its batch. `messages` are those to
+    its webhook.
     """
 
     task: Task
+    key: int
     uses: Sequence[Kept] = ()
     considered: Mapping[str, str] = field(default_factory=dict[str, str])
     flow_run_id: str | None = None
@@ -67,6 +69,7 @@ class Reading:
         record = await self._journal.batch_by_key(batch) if batch is not None else None
         return TaskDetails(
             task=task,
+            key=key,
             uses=await self._journal.ledger.kept(key),
             considered=dict(considered),
             flow_run_id=record.flow_run_id if record is not None else None,

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable, TaskFailed, VeraError
@@ -63,7 +64,7 @@ class Settlement:
     ) -> bool:
         """End a task; False if another owner had taken it over, in which case nothing was written."""
         entry.final = True
-        result = result or TaskResult(success=False, worker_id=None)
+        result = result or TaskResult(success=False, metrics=_routing_of(entry))
         if error is not None:
             result = _unsuccessful(result, error)
         text = None
@@ -154,6 +155,13 @@ def _kept_text(error: VeraError | None, task: Task) -> str | None:
     if error is None:
         return None
     return storable(str(error)) if task.store else type(error).__name__
+
+
+def _routing_of(entry: Entry) -> dict[str, Any]:
+    """Return what was found of the workers at the last look, as the metrics of a result show it."""
+    if not entry.considered:
+        return {}
+    return {"routing": {"worker": entry.task.worker_id, "considered": entry.considered}}
 
 
 def _unsuccessful(result: TaskResult, error: VeraError) -> TaskResult:
