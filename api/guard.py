@@ -22,6 +22,7 @@ from api.body import BodyTooLarge, limited, too_large
 from api.callers import STATE_NAME, Needs, target_of
 from api.errors import HeadersTooLarge, http_problem, invalid_body, invalid_request, problem_of, refused
 from api.hosting import hosting_of
+from vera_orchestrator import tracing
 from vera_orchestrator.callers import Caller, Scope
 from vera_orchestrator.errors import VeraError
 
@@ -48,7 +49,8 @@ class GuardedRoute(APIRoute):
                 if isinstance(caller, Refusal):
                     response: Response = refused(caller)
                 else:
-                    response = await _answer(inner, request)
+                    with tracing.following(request.headers):
+                        response = await _answer(inner, request)
             except VeraError as error:
                 response = problem_of(error)
             if is_noted and STATE_NAME in request.scope:

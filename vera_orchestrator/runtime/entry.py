@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from opentelemetry.trace import Span
+
 from vera_orchestrator.errors import VeraError
 from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.metering import Channel
@@ -101,7 +103,8 @@ class Entry:
     `considered` is the routing's explanation, `held` names the limits it has a slot of; `queued` says whether it
     is in the ready queue and `unreached_since` since when its worker could not be reached. `failed_on` names workers
     where an attempt has failed, `refusals` says which workers, by their id and a model, do not get it; `model` is the
-    one that was chosen and `call` its attempt on a metered worker. `listener` gets the chunks of its answer.
+    one that was chosen and `call` its attempt on a metered worker. `listener` gets the chunks of its answer,
+    `span` is the task's in its trace.
     """
 
     key: int
@@ -119,6 +122,7 @@ class Entry:
     model: str | None = None
     call: Call | None = None
     listener: Callable[[StreamChunk], None] | None = None
+    span: Span | None = None
     considered: dict[str, str] = field(default_factory=dict[str, str])
     held: list[str] = field(default_factory=list[str])
     execution: asyncio.Task[Any] | None = None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from vera_orchestrator import tracing
 from vera_orchestrator.engine.base import Engine, Label, Outcome
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import LeaseLost, TaskFailed, VeraError, WorkerUnavailable
@@ -207,7 +208,7 @@ class Executions:
         error: VeraError | None = None
         handed_back = False
         try:
-            result = await self._attempt(entry, seat)
+            result = await self._traced(entry, seat)
         except asyncio.CancelledError:
             current = asyncio.current_task()
             if current is not None:
@@ -220,6 +221,14 @@ class Executions:
             logger.exception("the attempt of task %s failed outside its worker", entry.task.id)
             error = TaskFailed(f"{type(problem).__name__}: {problem}")
         return await self._after(entry, seat, result, error, handed_back=handed_back)
+
+    async def _traced(self, entry: Entry, seat: Seat) -> TaskResult:
+        if entry.span is None:
+            return await self._attempt(entry, seat)
+        with tracing.attempt(entry.span, entry.task, seat.worker.worker_id) as span:
+            result = await self._attempt(entry, seat)
+            tracing.judged(span, result)
+            return result
 
     async def _attempt(self, entry: Entry, seat: Seat) -> TaskResult:
         task = entry.task

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
+from vera_orchestrator import tracing
 from vera_orchestrator.engine.base import Engine, Label, Outcome
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import (
@@ -135,6 +136,7 @@ class Progress:
 
     def _take_charge(self, entry: Entry) -> None:
         self._live.add(entry)
+        entry.span = tracing.task_span(entry.task)
         self._references.update(upstream.key for upstream in entry.after)
         self._events.task(TaskEventKind.ACCEPTED, entry.task)
 
@@ -344,6 +346,8 @@ class Progress:
         assert self._endings is not None
         self._endings.over(entry)
         self._live.drop(entry)
+        if entry.span is not None:
+            tracing.end_task(entry.span, entry.task)
         for upstream in entry.after:
             self._references[upstream.key] -= 1
             if self._references[upstream.key] <= 0:

@@ -15,6 +15,7 @@ from vera_orchestrator.models import APIQuota, Task, TaskResult, WorkerConfig
 from vera_orchestrator.pricing import ModelPrice, PriceOverrides
 from vera_orchestrator.quota import Limits, Rate
 from vera_orchestrator.routing import Offer, needed_capabilities
+from vera_orchestrator.workers.llm import spans
 from vera_orchestrator.workers.llm.asked import Asked
 from vera_orchestrator.workers.llm.base import Adapter
 from vera_orchestrator.workers.llm.cache import cache_key
@@ -141,7 +142,9 @@ class LLMWorker(ConnectedWorker):
             raise
         started = time.perf_counter()
         try:
-            answer = await self._answer(adapter, asked, task, channel)
+            with spans.model_call(self.api_type, asked.call) as span:
+                answer = await self._answer(adapter, asked, task, channel)
+                spans.answered(span, answer)
         except VeraError as error:
             self._note(error, channel)
             raise
