@@ -31,8 +31,8 @@ class Needs:
     def __init__(self, scope: Scope | None) -> None:
         self.scope = scope
 
-    def __call__(self, connection: HTTPConnection, _: Annotated[object, Depends(BEARER)] = None) -> Caller:
-        """Return the caller."""
+    async def __call__(self, connection: HTTPConnection, _: Annotated[object, Depends(BEARER)] = None) -> Caller:
+        """Return the caller; a coroutine, as FastAPI gives a thread to what is none."""
         return caller_of(connection)
 
 

@@ -74,6 +74,37 @@ async def test_writes_that_wait_share_a_transaction(journal: Journal, backend: W
     assert len(await journal.rows(range(1_000))) == 1_000
 
 
+async def test_a_mark_that_does_not_hurry_shares_the_transaction_of_what_comes_next(
+    journal: Journal, backend: WatchedBackend
+) -> None:
+    await journal.add([task(1)])
+    backend.transactions = 0
+
+    marked = journal.started(1, 1, at=1.0, worker_id="w", hurries=False)
+    ended = journal.ended(ending(1))
+
+    assert await asyncio.gather(marked, ended) == [True, True]
+    assert backend.transactions == 1
+
+
+async def test_a_mark_that_does_not_hurry_is_written_although_nothing_comes(
+    journal: Journal, backend: WatchedBackend
+) -> None:
+    await journal.add([task(1)])
+
+    assert await journal.started(1, 1, at=1.0, worker_id="w", hurries=False)
+
+
+async def test_a_mark_that_does_not_hurry_is_written_before_the_end(backend: WatchedBackend) -> None:
+    journal = SQLJournal(backend)
+    await journal.open()
+    await journal.add([task(1)])
+    marked = asyncio.ensure_future(journal.started(1, 1, at=1.0, worker_id="w", hurries=False))
+    await journal.close()
+
+    assert await marked
+
+
 async def test_a_failing_commit_fails_its_group_and_not_the_next(journal: Journal, backend: WatchedBackend) -> None:
     backend.failing_commits = 1
     with pytest.raises(JournalUnavailable, match=r"Nothing was written: disk I/O error.*journal\.db"):

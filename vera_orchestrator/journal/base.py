@@ -272,8 +272,8 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    def started(self, key: int, fence: int, *, at: float, worker_id: str) -> Awaitable[bool]:
-        """Mark a task as running."""
+    def started(self, key: int, fence: int, *, at: float, worker_id: str, hurries: bool = True) -> Awaitable[bool]:
+        """Mark a task as running; a mark that does not hurry may be written with what comes next, or a little later."""
 
     @abstractmethod
     def ended(self, ending: Ending) -> Awaitable[bool]:

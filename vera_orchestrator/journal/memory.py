@@ -186,7 +186,7 @@ class MemoryJournal(Journal):
             self._slots.release(key)
         return done
 
-    def started(self, key: int, fence: int, *, at: float, worker_id: str) -> Awaitable[bool]:
+    def started(self, key: int, fence: int, *, at: float, worker_id: str, hurries: bool = True) -> Awaitable[bool]:
         """See the port."""
 
         def change(row: TaskRow) -> TaskRow:

@@ -133,13 +133,13 @@ class SQLJournal(Journal):
         """See the port."""
         return NO_BACKLOG if self._parts is None else self._parts.writer.backlog
 
-    def _hot(self, kind: Callable[[_Open], Kind[Item, T]], item: Item) -> Awaitable[T]:
+    def _hot(self, kind: Callable[[_Open], Kind[Item, T]], item: Item, *, hurries: bool = True) -> Awaitable[T]:
         """Queue a write; all errors come through the awaitable."""
         try:
             parts = self._open
         except JournalUnavailable as error:
             return failed(error)
-        return parts.writer.submit(kind(parts), item)
+        return parts.writer.submit(kind(parts), item, hurries=hurries)
 
     async def _write(self, change: Callable[[Connection], T], *, alone: bool = True, news: News = NO_NEWS) -> T:
         parts = self._open
@@ -203,10 +203,10 @@ class SQLJournal(Journal):
         item = hot.Submission(tasks=tuple(tasks), batch=batch, idempotent_since=idempotent_since)
         return self._hot(lambda parts: parts.add, item)
 
-    def started(self, key: int, fence: int, *, at: float, worker_id: str) -> Awaitable[bool]:
+    def started(self, key: int, fence: int, *, at: float, worker_id: str, hurries: bool = True) -> Awaitable[bool]:
         """See the port."""
         item = {"the_key": key, "the_fence": fence, "at": at, "worker": worker_id}
-        return self._hot(lambda parts: parts.started, item)
+        return self._hot(lambda parts: parts.started, item, hurries=hurries)
 
     def ended(self, ending: Ending) -> Awaitable[bool]:
         """See the port; what the ending leaves at None of start and worker stays as it is."""

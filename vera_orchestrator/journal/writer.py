@@ -30,6 +30,9 @@ GROUP_LIMIT = 2_000
 GROUP_SECONDS = 2.0
 """After how long a group that is written one by one is cut: its transaction keeps other processes waiting."""
 
+UNHURRIED_SECONDS = 0.02
+"""How long an operation that does not hurry waits for another to share a transaction with."""
+
 TRIES = 3
 """How often a transaction is begun if it fails before its commit for a reason that may not last."""
 
@@ -127,21 +130,32 @@ class Writer:
         self._backend = backend
         self._queue: SimpleQueue[_Operation | None] = SimpleQueue()
         self._lock = threading.Lock()
+        self._unhurried: list[_Operation] = []
         self._stopped = False
         self._begun: float | None = None
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, kind: Kind[AnyItem, AnyOutcome], item: AnyItem) -> asyncio.Future[AnyOutcome]:
-        """Queue an operation; the future gets its outcome when it is committed, all errors included."""
-        future: asyncio.Future[AnyOutcome] = asyncio.get_running_loop().create_future()
-        subject = kind.subject(item)
+    def submit(
+        self, kind: Kind[AnyItem, AnyOutcome], item: AnyItem, *, hurries: bool = True
+    ) -> asyncio.Future[AnyOutcome]:
+        """Queue an operation; the future gets its outcome when it is committed, all errors included.
+
+        One that does not hurry goes with the next that does, or after UNHURRIED_SECONDS.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[AnyOutcome] = loop.create_future()
+        operation = _Operation(kind, item, kind.subject(item), future)
         with self._lock:
-            if not self._stopped:
-                self._queue.put(_Operation(kind, item, subject, future))
-                return future
-        future.set_exception(refusals.closed())
+            if self._stopped:
+                future.set_exception(refusals.closed())
+            elif hurries:
+                self._put(operation)
+            else:
+                if not self._unhurried:
+                    loop.call_later(UNHURRIED_SECONDS, self._hurry)
+                self._unhurried.append(operation)
         return future
 
     @property
@@ -156,8 +170,18 @@ class Writer:
         with self._lock:
             if not self._stopped:
                 self._stopped = True
-                self._queue.put(None)
+                self._put(None)
         self._thread.join()
+
+    def _hurry(self) -> None:
+        with self._lock:
+            if not self._stopped:
+                self._put()
+
+    def _put(self, *operations: _Operation | None) -> None:
+        for operation in (*self._unhurried, *operations):
+            self._queue.put(operation)
+        self._unhurried.clear()
 
     def _run(self) -> None:
         last = False

@@ -239,7 +239,7 @@ class Executions:
             if not await self._settlement.surely(marking):
                 raise LeaseLost("another owner has the task.")
         else:
-            asyncio.ensure_future(marking()).add_done_callback(_unheeded)
+            asyncio.ensure_future(marking(hurries=False)).add_done_callback(_unheeded)
         if entry.call is not None:
             result = await self._metered(entry, seat)
         else:
