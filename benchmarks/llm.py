@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.children import ChildFailed, processor_seconds, settle
 from benchmarks.environments import scratch
 from benchmarks.llm_figures import AT_A_TIME, LLMFindings, Way, table
-from benchmarks.llm_peers import open_direct, open_litellm, open_llama, open_ours
+from benchmarks.llm_peers import open_direct, open_in_process, open_litellm, open_llama, open_ours
 from benchmarks.prefect_peer import PrefectServer
 from benchmarks.report import machine_text, replace_block
 from benchmarks.station import Station
@@ -38,11 +38,13 @@ def measure(rounds: int, count: int, folder: Path, say: Callable[[str], None]) -
     with ExitStack() as stack:
         say("starting llama.cpp, LiteLLM, Prefect and the clients")
         llama, url = open_llama(stack, folder)
-        server = PrefectServer(stack, folder, "llm-server")
-        server.wait_ready()
+        servers = {way: PrefectServer(stack, folder, f"prefect-{way.name}") for way in (Way.OURS, Way.IN_PROCESS)}
+        for server in servers.values():
+            server.wait_ready()
         stations = {
             Way.DIRECT: open_direct(stack, folder, url),
-            Way.OURS: open_ours(stack, folder, url, server),
+            Way.OURS: open_ours(stack, folder, url, servers[Way.OURS]),
+            Way.IN_PROCESS: open_in_process(stack, folder, url, servers[Way.IN_PROCESS]),
             Way.LITELLM: open_litellm(stack, folder, url),
         }
         for station in stations.values():

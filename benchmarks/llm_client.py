@@ -1,31 +1,66 @@
-"""Asks a server by OpenAI's own client and measures.
+"""Asks a server over HTTP and measures: the same plain client for all ways.
 
-The variables BENCH_LLM_URL and BENCH_LLM_KEY say which and with what key.
+The variables BENCH_LLM_URL, BENCH_LLM_KEY and BENCH_LLM_FORM say which, with what key, and in which form of requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-import openai
+import httpx
+import orjson
 
 from benchmarks.llm_load import MAX_TOKENS, MODEL, Load
 from benchmarks.serving import serve
 
+CONNECTIONS = httpx.Limits(max_connections=128, max_keepalive_connections=128)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The body of a request with a text, and whether an answer is the whole one."""
+
+    body: Callable[[str], dict[str, Any]]
+    is_whole: Callable[[Any], bool]
+
+
+FORMS = {
+    "openai": Form(
+        lambda text: {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": text}],
+            "max_tokens": MAX_TOKENS,
+            "temperature": 0,
+        },
+        lambda answer: answer["usage"]["completion_tokens"] == MAX_TOKENS,
+    ),
+    "llm-request": Form(
+        lambda text: {"prompt": text, "max_tokens": MAX_TOKENS, "temperature": 0},
+        lambda answer: answer["metrics"]["output_tokens"] == MAX_TOKENS,
+    ),
+    "submit": Form(
+        lambda text: {"type": "custom", "payload": {"text": text}},
+        lambda answer: answer["status"] == "submitted",
+    ),
+}
+"""Chat completions as OpenAI has them, this project's /llm/request, and its /tasks/submit."""
+
 
 async def main() -> None:
     """Answer commands."""
-    client = openai.AsyncOpenAI(
-        api_key=os.environ["BENCH_LLM_KEY"], base_url=os.environ["BENCH_LLM_URL"], max_retries=0
-    )
+    form = FORMS[os.environ["BENCH_LLM_FORM"]]
+    url = os.environ["BENCH_LLM_URL"]
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['BENCH_LLM_KEY']}"}
+    client = httpx.AsyncClient(headers=headers, limits=CONNECTIONS, timeout=60, trust_env=False)
 
     async def once(prompt: str) -> None:
-        answer = await client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": prompt}], max_tokens=MAX_TOKENS, temperature=0
-        )
-        if answer.usage is None or answer.usage.completion_tokens != MAX_TOKENS:
-            raise RuntimeError(f"not the answer that was asked for: {answer}")
+        answer = await client.post(url, content=orjson.dumps(form.body(prompt)))
+        if not answer.is_success or not form.is_whole(orjson.loads(answer.content)):
+            raise RuntimeError(f"not the answer that was asked for: {answer.status_code} {answer.text}")
 
     async with client:
         await serve({"offer": Load(once).offer})

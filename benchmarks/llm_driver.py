@@ -18,11 +18,9 @@ from BackgroundCognition.orchestrator import (
     TaskType,
     UnifiedOrchestrator,
 )
-from benchmarks.llm_load import KEY, MAX_TOKENS, MODEL, Load
+from benchmarks.llm_load import KEY, MAX_TOKENS, MODEL, PLENTY, SLOTS, Load
 from benchmarks.serving import serve
 
-SLOTS = 64
-PLENTY = 10_000_000
 QUOTA = APIQuota(requests_per_minute=PLENTY, requests_per_hour=PLENTY, requests_per_day=PLENTY)
 
 

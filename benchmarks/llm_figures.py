@@ -18,6 +18,7 @@ class Way(StrEnum):
 
     DIRECT = "direct"
     OURS = "this project"
+    IN_PROCESS = "this project, in the process"
     LITELLM = "LiteLLM's proxy"
 
 

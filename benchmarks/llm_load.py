@@ -13,6 +13,10 @@ from typing import Any
 MODEL = "tiny"
 MAX_TOKENS = 8
 KEY = "none-needed"
+SLOTS = 64
+PLENTY = 10_000_000
+PER_MINUTE = 1_000_000
+"""Limits that hold and are never reached."""
 
 
 def prompt(number: int) -> str:

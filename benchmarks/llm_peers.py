@@ -8,16 +8,18 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from benchmarks.children import Child, clean_environment, free_port
+from benchmarks.children import Child, ChildFailed, clean_environment, free_port
 from benchmarks.environments import environment_python
-from benchmarks.llm_load import KEY, MODEL
+from benchmarks.llm_load import KEY, MODEL, PER_MINUTE, PLENTY, SLOTS
 from benchmarks.prefect_peer import PrefectServer
 from benchmarks.station import Station
 
 START_SECONDS = 120
+CHAT = "/chat/completions"
 # what LiteLLM would fetch or send by itself
 AT_HOME = {
     "DISABLE_ADMIN_UI": "True",
@@ -44,17 +46,17 @@ def open_llama(stack: ExitStack, folder: Path) -> tuple[Child, str]:
         environment=clean_environment(settings),
     )
     stack.callback(llama.stop)
-    _wait_ready(llama, f"http://127.0.0.1:{port}/health")
+    wait_ready(llama, f"http://127.0.0.1:{port}/health")
     return llama, f"http://127.0.0.1:{port}/v1"
 
 
 def open_direct(stack: ExitStack, folder: Path, url: str) -> Station:
-    """Start OpenAI's client before the server itself."""
-    return _open_client(stack, folder, "direct", url)
+    """Start the client before the server itself."""
+    return open_client(stack, folder, "direct", url + CHAT)
 
 
 def open_litellm(stack: ExitStack, folder: Path, url: str) -> Station:
-    """Start LiteLLM's proxy in an environment of its own, and OpenAI's client before it."""
+    """Start LiteLLM's proxy in an environment of its own, and the client before it."""
     port, config = free_port(), folder / "litellm.yaml"
     config.write_text(json.dumps(litellm_config(url)))  # JSON is YAML
     python = environment_python("litellm")
@@ -70,8 +72,8 @@ def open_litellm(stack: ExitStack, folder: Path, url: str) -> Station:
         environment={**inherited, **AT_HOME, **FASTEST, "LITELLM_MASTER_KEY": key},
     )
     stack.callback(proxy.stop)
-    _wait_ready(proxy, f"http://127.0.0.1:{port}/health/liveliness")
-    return _open_client(stack, folder, "litellm", f"http://127.0.0.1:{port}/v1", proxy, key=key)
+    wait_ready(proxy, f"http://127.0.0.1:{port}/health/liveliness")
+    return open_client(stack, folder, "litellm", f"http://127.0.0.1:{port}/v1{CHAT}", proxy, key=key)
 
 
 def litellm_config(url: str) -> dict[str, object]:
@@ -87,26 +89,57 @@ def litellm_config(url: str) -> dict[str, object]:
 
 
 def open_ours(stack: ExitStack, folder: Path, url: str, server: PrefectServer) -> Station:
-    """Start an orchestrator with a state folder of its own, which records in a Prefect server that runs."""
+    """Start `vera up`, which records in a Prefect server that runs, and the client before it."""
+    port = free_port()
+    settings = {"VERA_HOME": str(folder / "rest-home"), "VERA_MAX_CONCURRENT_TASKS": str(SLOTS)}
+    settings |= {"VERA_LLM_KEYS_FROM_ENVIRONMENT": "false"}
+    up = Child(
+        "vera up",
+        [sys.executable, "-m", "api.command", "up", "--port", str(port)],
+        log=folder / "vera.log",
+        environment={**server.environment, **settings},
+    )
+    stack.callback(up.stop)
+    address = f"http://127.0.0.1:{port}/api/v2/orchestrator"
+    wait_ready(up, f"{address}/health")
+    worker = {
+        "api_type": "openai",
+        "api_key": KEY,
+        "base_url": url,
+        "default_model": MODEL,
+        "rate_limit_per_minute": PER_MINUTE,
+        "quota_requests_per_day": PLENTY,
+        "quota_tokens_per_day": PLENTY,
+    }
+    _answer(httpx.post(f"{address}/workers/llm-api/register", json=worker, trust_env=False, timeout=START_SECONDS))
+    key = _answer(httpx.post(f"{address}/keys", json={"name": "bench"}, trust_env=False))["key"]
+    return open_client(stack, folder, "ours", f"{address}/llm/request", up, server.child, key=key, form="llm-request")
+
+
+def open_in_process(stack: ExitStack, folder: Path, url: str, server: PrefectServer) -> Station:
+    """Start an orchestrator inside the program that asks, which records in a Prefect server that runs."""
     driver = Child(
-        "ours",
+        "ours in the process",
         [sys.executable, "-m", "benchmarks.llm_driver"],
-        log=folder / "ours.log",
+        log=folder / "in-process.log",
         environment={**server.environment, "BENCH_HOME": str(folder / "home"), "BENCH_LLM_URL": url},
         piped=True,
     )
-    station = Station("ours", driver, (server.child,))
+    station = Station("ours in the process", driver, (server.child,))
     stack.callback(station.close)
     station.ask("start", timeout=START_SECONDS)
     return station
 
 
-def _open_client(stack: ExitStack, folder: Path, name: str, url: str, *services: Child, key: str = KEY) -> Station:
+def open_client(
+    stack: ExitStack, folder: Path, name: str, url: str, *services: Child, key: str = KEY, form: str = "openai"
+) -> Station:
+    """Start the client before a server; `form` is one of `llm_client.FORMS`."""
     driver = Child(
         f"{name}'s client",
         [sys.executable, "-m", "benchmarks.llm_client"],
         log=folder / f"{name}-client.log",
-        environment=clean_environment({"BENCH_LLM_URL": url, "BENCH_LLM_KEY": key}),
+        environment=clean_environment({"BENCH_LLM_URL": url, "BENCH_LLM_KEY": key, "BENCH_LLM_FORM": form}),
         piped=True,
     )
     station = Station(name, driver, services)
@@ -114,7 +147,14 @@ def _open_client(stack: ExitStack, folder: Path, name: str, url: str, *services:
     return station
 
 
-def _wait_ready(child: Child, url: str) -> None:
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    if not response.is_success:
+        raise ChildFailed(f"{response.url} answered {response.status_code}: {response.text}")
+    return response.json()
+
+
+def wait_ready(child: Child, url: str) -> None:
+    """Return once an address answers well; raises ChildFailed."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and not child.ended:
         try:
