@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.models import Name, Strict, TaskRequest, WebhookRequest
+from api.models import Name, Strict, TaskRequest, WebhookRequest, examples
 
 
 class BatchRequest(Strict):
@@ -15,6 +15,16 @@ class BatchRequest(Strict):
     Without `execute_parallel` one runs at a time; with `fail_fast` the first failure cancels the rest. `name` is what
     Prefect's UI shows. `idempotency_key` is that of the whole batch, as the header.
     """
+
+    model_config = examples(
+        {
+            "tasks": [
+                {"type": "custom", "id": "story", "payload": {"text": "Once upon a time"}},
+                {"type": "custom", "id": "summary", "payload": {"of": "{story}"}, "depends_on": ["story"]},
+            ],
+            "name": "a story and its summary",
+        }
+    )
 
     tasks: list[TaskRequest] = Field(min_length=1)
     execute_parallel: bool = True

@@ -159,7 +159,8 @@ class HistorySuite:
     @pytest.mark.parametrize("name", ["type", "caller", "tag", "batch_id", "worker_id"])
     async def test_history_of_what_no_row_can_have_is_empty(self, journal: Journal, name: str, text: str) -> None:
         await journal.add([task(1)])
-        assert list(journal.history(HistoryQuery(**{name: text}))) == []
+        asked: dict[str, Any] = {name: text}
+        assert list(journal.history(HistoryQuery(**asked))) == []
 
     async def test_history_can_be_limited_to_a_tag(self, journal: Journal) -> None:
         tags: list[list[str]] = [["a"], ["a", "b%"], ["ab"], [], ['é"_']]
