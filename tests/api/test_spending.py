@@ -178,6 +178,18 @@ async def test_who_may_not_manage_sees_what_it_has_spent_itself(orchestrator: Un
     assert ("key", key.row.id) in {(limit["scope"], limit["name"]) for limit in limits}
 
 
+async def test_a_manager_sees_the_limits_of_all_keys(
+    orchestrator: UnifiedOrchestrator, client: httpx.AsyncClient
+) -> None:
+    quota = APIQuota(requests_per_minute=None, requests_per_hour=None, requests_per_day=None, cost_limit_per_day=3)
+    made = await orchestrator.keys.create("team", quota=quota)
+    await orchestrator.keys.revoke((await orchestrator.keys.create("gone", quota=quota)).row.id)
+
+    limits = (await client.get("/limits")).json()["limits"]
+
+    assert [(one["name"], one["remaining"]) for one in limits if one["scope"] == "key"] == [(made.row.id, 3)]
+
+
 async def test_every_limit_that_is_set_says_what_is_left(
     orchestrator: UnifiedOrchestrator, client: httpx.AsyncClient
 ) -> None:

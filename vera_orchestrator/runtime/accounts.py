@@ -13,15 +13,13 @@ from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.spending import Dimension, Spending, SpendingQuery, Standing
 from vera_orchestrator.models import APIQuota
 from vera_orchestrator.quota import Limits
-from vera_orchestrator.runtime.metering import BUDGET, EVERYTHING
+from vera_orchestrator.runtime.metering import BUDGET, EVERYTHING, KEY
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.windows import day_of, micros, moment, zone_named
 from vera_orchestrator.workers.llm.worker import LLMWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
 MOST_DAYS = 400
-KEY = "key:"
-"""Begins the scope of what the tasks of one key use."""
 
 
 class LimitKind(StrEnum):
