@@ -11,7 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from api.metrics.names import Names
 from BackgroundCognition.orchestrator import Task, UnifiedOrchestrator
-from vera_orchestrator.enums import TaskPriority
+from vera_orchestrator.enums import TaskPriority, TaskStatus
 from vera_orchestrator.models import utcnow
 from vera_orchestrator.runtime.events import Event, SpendEvent, TaskEvent, TaskEventKind
 from vera_orchestrator.usage import COUNTS
@@ -79,8 +79,7 @@ class Counted:
             case TaskEventKind.ACCEPTED:
                 self._accepted.labels(self._types(str(task.type))).inc()
             case TaskEventKind.WAITING:
-                if task.depends_on and task.retry_count == 0 and len(self._ready_since) < WAITING_REMEMBERED:
-                    self._ready_since.setdefault(task.id, utcnow())
+                self._waits(task)
             case TaskEventKind.STARTED:
                 self._started(task)
             case TaskEventKind.RETRYING:
@@ -89,6 +88,11 @@ class Counted:
                 self._has_ended(event)
             case TaskEventKind.PROGRESS:
                 pass
+
+    def _waits(self, task: Task) -> None:
+        is_ready = task.depends_on and task.status is TaskStatus.QUEUED  # else it waits for others to end
+        if is_ready and task.retry_count == 0 and len(self._ready_since) < WAITING_REMEMBERED:
+            self._ready_since.setdefault(task.id, utcnow())
 
     def _started(self, task: Task) -> None:
         since = self._ready_since.pop(task.id, None) if task.depends_on else task.submitted_at

@@ -14,8 +14,9 @@ from tests.api.metrics.scraping import Scraper
 from tests.api.support import EchoWorker
 from tests.runtime.metered import Metered
 from tests.support import needs, run, soon
+from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.metering import Channel, Spent
-from vera_orchestrator.models import TaskResult
+from vera_orchestrator.models import TaskResult, utcnow
 from vera_orchestrator.runtime.events import Event, TaskEvent, TaskEventKind
 from vera_orchestrator.usage import Usage
 
@@ -78,6 +79,21 @@ async def test_what_runs_and_what_waits_is_shown_by_priority(
     await soon(orchestrator.wait_for(high))
     assert await scraper.value("vera_queue_depth") == 0
     assert await scraper.value("vera_task_wait_seconds_count", priority="normal") == 2
+
+
+async def test_waiting_for_others_is_no_waiting_for_a_worker(
+    orchestrator: UnifiedOrchestrator, scraper: Scraper
+) -> None:
+    task, tell = echo(depends_on=["first"]), orchestrator.events.task
+    task.started_at = utcnow()
+    tell(TaskEventKind.WAITING, task)
+    tell(TaskEventKind.STARTED, task)
+    assert await scraper.value("vera_task_wait_seconds_count") == 0
+
+    task.status = TaskStatus.QUEUED
+    tell(TaskEventKind.WAITING, task)
+    tell(TaskEventKind.STARTED, task)
+    assert await scraper.value("vera_task_wait_seconds_count") == 1
 
 
 async def test_tokens_and_money_are_counted_by_model_and_what_is_left_is_shown(
