@@ -11,11 +11,12 @@ from urllib.parse import quote
 from fastapi import Header
 from starlette.requests import Request
 
-from api.callers import sign
+from api.callers import sign, visible_task
 from BackgroundCognition.orchestrator import Task, TaskResult, UnifiedOrchestrator
 from vera_orchestrator.callers import Caller
 from vera_orchestrator.errors import InvalidValue, VeraError
 from vera_orchestrator.runtime.intake import unknown_dependency
+from vera_orchestrator.runtime.submission import Accepted
 
 HEADER = "Idempotency-Key"
 IdempotencyKey = Annotated[
@@ -44,11 +45,13 @@ async def submit(orchestrator: UnifiedOrchestrator, caller: Caller, task: Task) 
 
     Raises as `submit_task` does, and UnknownDependency also for a dependency that the caller may not see.
     """
+    return (await _accepted(orchestrator, caller, task)).task_id
+
+
+async def _accepted(orchestrator: UnifiedOrchestrator, caller: Caller, task: Task) -> Accepted:
     await check_dependencies(orchestrator, caller, task)
     await sign(caller, [task])
-    task_id = await orchestrator.submit_task(task)
-    assert isinstance(task_id, str)
-    return task_id
+    return await orchestrator.accept(task)
 
 
 async def check_dependencies(orchestrator: UnifiedOrchestrator, caller: Caller, task: Task) -> None:
@@ -71,30 +74,33 @@ async def run(
 
     A client that goes away cancels the task only where its request is given. Raises as `submit` does.
     """
-    task_id = await submit(orchestrator, caller, task)
+    accepted = await _accepted(orchestrator, caller, task)  # and not its id, which may be another caller's by now
     try:
         if cancelled_by_leaving is None:
-            return task_id, await orchestrator.wait_for(task_id, seconds)
-        async with _attended(orchestrator, task_id, cancelled_by_leaving):
-            return task_id, await orchestrator.wait_for(task_id, seconds)
+            return accepted.task_id, await asyncio.wait_for(orchestrator.result_of(accepted), seconds)
+        async with _attended(orchestrator, caller, accepted.task_id, cancelled_by_leaving):
+            return accepted.task_id, await asyncio.wait_for(orchestrator.result_of(accepted), seconds)
     except TimeoutError:
-        return task_id, None
+        return accepted.task_id, None
 
 
 @asynccontextmanager
-async def _attended(orchestrator: UnifiedOrchestrator, task_id: str, request: Request) -> AsyncGenerator[None]:
+async def _attended(
+    orchestrator: UnifiedOrchestrator, caller: Caller, task_id: str, request: Request
+) -> AsyncGenerator[None]:
     """Cancel a task if the client goes away while the block lasts."""
-    watch = asyncio.create_task(_cancel_when_gone(orchestrator, task_id, request))
+    watch = asyncio.create_task(_cancel_when_gone(orchestrator, caller, task_id, request))
     try:
         yield
     finally:
         watch.cancel()
 
 
-async def _cancel_when_gone(orchestrator: UnifiedOrchestrator, task_id: str, request: Request) -> None:
+async def _cancel_when_gone(orchestrator: UnifiedOrchestrator, caller: Caller, task_id: str, request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     try:
+        await visible_task(orchestrator, caller, task_id)
         await orchestrator.cancel_task(task_id)
     except VeraError:  # the orchestrator was stopped: the task goes on when it starts again
         return

@@ -155,7 +155,8 @@ class Execution:
     async def goes_on(self, task_id: str) -> Json:
         """Answer that a task has not ended yet, with what it waits for."""
         task = await self._orchestrator.get_task(task_id)
-        status, reason = (str(task.status), task.status_reason) if task is not None else ("pending", None)
+        is_known = task is not None and self._caller.may_see(task.caller)
+        status, reason = (str(task.status), task.status_reason) if task and is_known else ("pending", None)
         address = address_of(self._request, self._path, "tasks", task_id)
         message = f"The task goes on{f': {reason}' if reason else ''}. Read it at {address}."
         content = {"task_id": task_id, "status": status, "message": message}

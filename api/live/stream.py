@@ -23,7 +23,7 @@ from api.live.socket import RECHECK_SECONDS
 from api.paths import know_ids
 from api.responses import to_json
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
-from vera_orchestrator.callers import Scope
+from vera_orchestrator.callers import Caller, Scope
 from vera_orchestrator.errors import VeraError
 from vera_orchestrator.runtime.following import Update, UpdateKind, follow
 
@@ -83,7 +83,7 @@ async def events(
         return Response(status_code=204)
     leaving = anyio.Event()
     return EventSourceResponse(
-        _events(request, orchestrator, task_id, last_event_id, leaving),
+        _events(request, orchestrator, caller, task_id, last_event_id, leaving),
         ping=KEEP_ALIVE_SECONDS,
         ping_message_factory=lambda: ServerSentEvent(comment="", sep=SEPARATOR),
         send_timeout=PATIENCE_SECONDS,
@@ -94,12 +94,19 @@ async def events(
 
 
 async def _events(
-    request: Request, orchestrator: UnifiedOrchestrator, task_id: str, after: str | None, leaving: anyio.Event
+    request: Request,
+    orchestrator: UnifiedOrchestrator,
+    caller: Caller,
+    task_id: str,
+    after: str | None,
+    leaving: anyio.Event,
 ) -> AsyncGenerator[ServerSentEvent]:
     fraction: float | None = None
     try:
         async with aclosing(follow(orchestrator, task_id, after)) as updates:
             async for update in _while_valid(updates, request, leaving):
+                if update.task is not None and not caller.may_see(update.task.caller):
+                    return  # another's task has the id by now
                 fraction = update.fraction or fraction
                 data = _data(orchestrator, update, fraction)
                 yield ServerSentEvent(data.decode(), event=update.kind, id=update.place, sep=SEPARATOR)

@@ -130,3 +130,16 @@ async def test_a_manager_who_stops_the_work_of_another_is_in_the_audit(team: Tea
     entries = (await team.json("boss", "/audit"))["entries"]
     assert [(one["action"], one["target"]) for one in entries] == [("retry_batch", "ours"), ("cancel_task", "mine")]
     echo.gate.set()
+
+
+async def test_a_repeated_request_is_answered_with_ones_own_task_whoever_has_its_id_by_now(
+    team: Team, echo: EchoWorker
+) -> None:
+    request = {"type": "custom", "id": "job", "idempotency_key": "k", "payload": {"n": 1}}
+    first = (await team.post("me", "/tasks/execute", request)).json()
+    await team.post("you", "/tasks/execute", {"type": "custom", "id": "job", "payload": {"code": "s3cret"}})
+    assert (await team.post("me", "/tasks/execute", request)).json() == first
+
+    await team.post("you", "/tasks/submit", {"type": "custom", "id": "job", "payload": {"wait": True}})
+    assert (await team.post("me", "/tasks/execute", request)).json() == first
+    echo.gate.set()

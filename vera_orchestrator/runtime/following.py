@@ -16,6 +16,7 @@ from vera_orchestrator.runtime.transcripts import Transcript
 
 ELSEWHERE_SECONDS = 1.0
 """How often to look at a task that another process has."""
+LONGEST_NUMBER = 18
 
 
 class UpdateKind(StrEnum):
@@ -85,7 +86,8 @@ class _Follower:
     def __init__(self, transcript: Transcript, after: str | None) -> None:
         self._transcript = transcript
         attempt, _, pieces = (after or "").partition("-")
-        self._place = transcript.place(attempt, int(pieces) if pieces.isdecimal() else 0)
+        is_number = pieces.isdecimal() and len(pieces) <= LONGEST_NUMBER  # Python refuses to read very long ones
+        self._place = transcript.place(attempt, int(pieces) if is_number else 0)
         self._fraction: float | None = None
         self._changes = transcript.changes
         self.has_ended = False

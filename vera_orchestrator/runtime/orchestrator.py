@@ -29,7 +29,7 @@ from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.progress import results_of
 from vera_orchestrator.runtime.reading import TaskDetails
 from vera_orchestrator.runtime.status import metrics_of, queues_of, recording_of
-from vera_orchestrator.runtime.submission import BatchOptions
+from vera_orchestrator.runtime.submission import Accepted, BatchOptions
 from vera_orchestrator.webhooks import Webhook, webhook_of
 from vera_orchestrator.windows import SECOND, day_of, zone_named
 
@@ -50,13 +50,24 @@ class Orchestrator(Lifecycle):
         first, unless `auto_start` is off. Raises InvalidPayload, InvalidValue, UnknownDependency, QueueFull,
         DuplicateTaskId, IdempotencyConflict or JournalUnavailable. A failed task raises nothing: its result says so.
         """
+        accepted = await self.accept(task)
+        return await self.result_of(accepted) if wait else accepted.task_id
+
+    async def accept(self, task: Task) -> Accepted:
+        """Accept a task as `submit_task` does; `result_of` waits for it.
+
+        An id may be another task's by the time that its result is asked for: this knows which one was accepted.
+        """
         parts = await self._taking()
         try:
-            accepted = await parts.submission.task(task)
+            return await parts.submission.task(task)
         except LeaseLost:
             parts = await self._reborn(parts)
-            accepted = await parts.submission.task(task)
-        return await parts.submission.result(accepted) if wait else accepted.task_id
+            return await parts.submission.task(task)
+
+    async def result_of(self, accepted: Accepted) -> TaskResult:
+        """Wait for the result of an accepted task."""
+        return await self._parts.submission.result(accepted)
 
     async def _taking(self) -> Parts:
         if self.is_draining:

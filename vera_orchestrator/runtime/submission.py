@@ -274,7 +274,7 @@ class Submission:
         assert row is not None
         entry = self._live.get(row.key)
         if entry is not None:
-            return await waiter_of(entry)
+            return await self._live.waiter(entry)
         earlier, _ = decode_task(row)
         if row.status.is_final and earlier.result is not None:
             return earlier.result

@@ -123,6 +123,17 @@ async def test_an_ended_task_is_told_at_once_and_its_reader_not_again(
     problem(await stage.client.get("/tasks/nobody/events"), 404)
 
 
+@pytest.mark.parametrize("place", ["x-" + "9" * 5_000, "-", "x-y", "end-1"])
+async def test_a_place_that_nobody_gave_is_the_beginning(stage: Stage, place: str) -> None:
+    worker = stage.orchestrator.worker_registry.require("echo")
+    assert isinstance(worker, EchoWorker)
+    await stage.orchestrator.submit_task(Task(id="t", payload={"wait": True}))
+    async with stage.following("t", **{"Last-Event-ID": place}) as told:
+        assert (await anext(told)).event == "task"
+        worker.gate.set()
+        assert [one.event async for one in told][-1] == "end"
+
+
 async def test_who_leaves_does_not_cancel_the_task_and_leaves_nothing(stage: Stage) -> None:
     worker = stage.orchestrator.worker_registry.require("echo")
     assert isinstance(worker, EchoWorker)
