@@ -16,8 +16,10 @@ from vera_orchestrator.keys import Keys, looks_like_key
 from vera_orchestrator.settings import KeyMode, OrchestratorConfig
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FORWARDING_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
-FORWARDING_PREFIX = "x-forwarded"
+FORWARDING_HEADERS = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"}
+)
+FORWARDING_PREFIX = ("x-forwarded", "x-original-", "x-envoy-")
 OWN_SITES = frozenset({"same-origin", "none"})
 PROTOCOL = "vera.v1"
 KEY_PROTOCOL = "vera.key."

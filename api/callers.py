@@ -121,6 +121,20 @@ async def visible_task(orchestrator: UnifiedOrchestrator, caller: Caller, task_i
     return task
 
 
+async def readable_task(orchestrator: UnifiedOrchestrator, caller: Caller, task_id: str) -> Task:
+    """Return a task to be read: an ended one of the caller's also where another's has its id by now.
+
+    Raises NotFound as `visible_task` does.
+    """
+    try:
+        return await visible_task(orchestrator, caller, task_id)
+    except NotFound:
+        own = None if caller.id is None else await orchestrator.get_task(task_id, caller=caller.id)
+        if own is None:
+            raise
+        return own
+
+
 async def visible_batch(orchestrator: UnifiedOrchestrator, caller: Caller, batch_id: str) -> ParallelBatch:
     """Return a batch; raises NotFound also for one that the caller may not see."""
     batch = await orchestrator.get_batch(batch_id)

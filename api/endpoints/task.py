@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.callers import Reader, Submitter, admit, note_interference, visible_task
+from api.callers import Reader, Submitter, admit, note_interference, readable_task, visible_task
 from api.documents import CONFLICT, MISSING, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
@@ -31,7 +31,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 @router.get("/tasks/{task_id:id}", response_model=TaskAnswer, responses=MISSING, summary="Read a task")
 async def read(task_id: str, caller: Reader, orchestrator: RunningOrchestrator, wait_seconds: Wait = 0) -> Json:
     """Return a task as it stands, with its attempts; with `wait_seconds`, once it has ended or that time is over."""
-    task = await visible_task(orchestrator, caller, task_id)
+    task = await readable_task(orchestrator, caller, task_id)
     if wait_seconds and not task.status.is_final:
         await wait_a_while(orchestrator, task_id, wait_seconds)
     details = await orchestrator.get_task_details(task_id)

@@ -85,7 +85,9 @@ def test_a_page_is_local_only_if_this_server_has_served_it(origin: str, kind: st
 
 
 @given(
-    name=st.sampled_from(["Forwarded", "X-Real-IP", "Via"])
+    name=st.sampled_from(
+        ["Forwarded", "X-Real-IP", "Via", "True-Client-IP", "CF-Connecting-IP", "X-Envoy-External-Address"]
+    )
     | st.from_regex(r"X-Forwarded(-[A-Za-z]{1,8})?", fullmatch=True)
 )
 def test_what_a_proxy_has_passed_on_is_never_local(name: str) -> None:

@@ -139,7 +139,15 @@ async def test_a_repeated_request_is_answered_with_ones_own_task_whoever_has_its
     first = (await team.post("me", "/tasks/execute", request)).json()
     await team.post("you", "/tasks/execute", {"type": "custom", "id": "job", "payload": {"code": "s3cret"}})
     assert (await team.post("me", "/tasks/execute", request)).json() == first
+    assert [(await team.json(who, "/tasks/job"))["payload"] for who in ("me", "you", "boss")] == [
+        {"n": 1},
+        {"code": "s3cret"},
+        {"code": "s3cret"},
+    ]
 
     await team.post("you", "/tasks/submit", {"type": "custom", "id": "job", "payload": {"wait": True}})
     assert (await team.post("me", "/tasks/execute", request)).json() == first
+    assert (await team.json("me", "/tasks/job"))["status"] == "completed"
+    for action in ("cancel", "retry"):
+        problem(await team.post("me", f"/tasks/job/{action}"), 404)
     echo.gate.set()

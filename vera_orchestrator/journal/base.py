@@ -370,8 +370,8 @@ class Journal(ABC):
     # reading
 
     @abstractmethod
-    async def task(self, task_id: str) -> TaskRow | None:
-        """Return the newest row with this id, with its result."""
+    async def task(self, task_id: str, *, caller: str | None = None) -> TaskRow | None:
+        """Return the newest row with this id, with its result; with `caller` of those that are its own."""
 
     @abstractmethod
     async def rows(self, keys: Collection[int]) -> Mapping[int, TaskRow]:

@@ -362,10 +362,11 @@ class MemoryJournal(Journal):
 
     # reading
 
-    async def task(self, task_id: str) -> TaskRow | None:
+    async def task(self, task_id: str, *, caller: str | None = None) -> TaskRow | None:
         """See the port."""
         self._check_open()
-        return newest([row for row in self._tasks.rows.values() if row.id == task_id])
+        rows = (row for row in self._tasks.rows.values() if row.id == task_id)
+        return newest([row for row in rows if caller in (None, row.caller)])
 
     async def rows(self, keys: Collection[int]) -> Mapping[int, TaskRow]:
         """See the port."""

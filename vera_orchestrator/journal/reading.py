@@ -79,9 +79,12 @@ def unfinished_ids(connection: Connection, ids: Collection[str]) -> set[str]:
     return {task_id for query in matching for task_id in connection.execute(query).scalars()}
 
 
-def newest(connection: Connection, task_id: str) -> TaskRow | None:
-    """Return the newest row with an id, with its result."""
-    return _first(connection, _whole.where(tasks.c.id == task_id).order_by(tasks.c.key.desc()))
+def newest(connection: Connection, task_id: str, caller: str | None = None) -> TaskRow | None:
+    """Return the newest row with an id, with its result; with `caller` of those that are its own."""
+    matching = _whole.where(tasks.c.id == task_id)
+    if caller is not None:
+        matching = matching.where(tasks.c.caller == caller)
+    return _first(connection, matching.order_by(tasks.c.key.desc()))
 
 
 def by_keys(connection: Connection, keys: Collection[int]) -> Mapping[int, TaskRow]:

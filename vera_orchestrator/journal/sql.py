@@ -295,11 +295,11 @@ class SQLJournal(Journal):
 
     # reading
 
-    async def task(self, task_id: str) -> TaskRow | None:
+    async def task(self, task_id: str, *, caller: str | None = None) -> TaskRow | None:
         """See the port."""
         if storable.fault_of(task_id):
             return None
-        return await self._read(partial(reading.newest, task_id=task_id))
+        return await self._read(partial(reading.newest, task_id=task_id, caller=caller))
 
     async def rows(self, keys: Collection[int]) -> Mapping[int, TaskRow]:
         """See the port."""

@@ -104,10 +104,13 @@ class Orchestrator(Lifecycle):
         finally:
             ending.cancel()
 
-    async def get_task(self, task_id: str) -> Task | None:
-        """Return the newest task with this id, as a copy with its secrets masked, or None."""
+    async def get_task(self, task_id: str, *, caller: str | None = None) -> Task | None:
+        """Return the newest task with this id, as a copy with its secrets masked, or None.
+
+        With `caller`, the id of a key, it is the newest of those that came with that key.
+        """
         await self._given.journal.open()
-        return await self._reading.task(self._parts, task_id)
+        return await self._reading.task(self._parts, task_id, caller)
 
     async def get_task_details(self, task_id: str) -> TaskDetails | None:
         """Return the same with its attempts, its routing and its record in Prefect, or None."""

@@ -42,12 +42,12 @@ class Reading:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    async def task(self, parts: Parts, task_id: str) -> Task | None:
-        """Return the newest task with an id, as a copy, or None."""
+    async def task(self, parts: Parts, task_id: str, caller: str | None = None) -> Task | None:
+        """Return the newest task with an id, as a copy, or None; with `caller` of those that are its own."""
         entry = parts.live.find(task_id)
-        if entry is not None:
+        if entry is not None and caller in (None, entry.task.caller):
             return self._as_shown(parts, entry)
-        row = await self._journal.task(task_id)
+        row = await self._journal.task(task_id, caller=caller)
         return shown(row) if row is not None else None
 
     @staticmethod
