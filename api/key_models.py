@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.models import Count, Money, Name, PerMinute
+from api.models import DailyQuota, Name, PerMinute
 from vera_orchestrator.callers import Scope
 from vera_orchestrator.journal.access import AuditRow, KeyRow
 from vera_orchestrator.keys import USUAL_SCOPES, WEIGHTS
@@ -16,7 +16,7 @@ Days = Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=WEIGHTS[0], le=WEIGHTS[1], allow_inf_nan=False)]
 
 
-class KeyRequest(BaseModel):
+class KeyRequest(DailyQuota):
     """A key to make. What is not given has no limit; money in USD."""
 
     model_config = ConfigDict(
@@ -39,9 +39,6 @@ class KeyRequest(BaseModel):
     expires_at: datetime | None = None
     rate_limit_per_minute: PerMinute | None = None
     weight: Weight = 1.0
-    quota_requests_per_day: Count | None = None
-    quota_tokens_per_day: Count | None = None
-    quota_cost_limit_per_day: Money | None = None
 
 
 class KeyObject(BaseModel):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from api.choices import Priority, ProviderKind, Strategy, TaskTypeName, Text, payload_by_type
 from api.moments import written_out
+from BackgroundCognition.orchestrator import APIQuota
 
 Time = Annotated[datetime, Field(strict=False), BeforeValidator(written_out)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -136,7 +137,29 @@ class ToolRequest(Waits):
     priority: Priority = "normal"
 
 
-class LLMApiRegistration(Strict):
+class DailyQuota(BaseModel):
+    """What language models may be used for in a day; money in USD. What is None has no limit."""
+
+    quota_requests_per_day: Count | None = None
+    quota_tokens_per_day: Count | None = None
+    quota_cost_limit_per_day: Money | None = None
+
+    @property
+    def quota(self) -> APIQuota | None:
+        """The limits, None where there are none; a rate per minute is a limit of its own."""
+        limits = (self.quota_requests_per_day, self.quota_tokens_per_day, self.quota_cost_limit_per_day)
+        if all(limit is None for limit in limits):
+            return None
+        return APIQuota(
+            requests_per_minute=None,
+            requests_per_hour=None,
+            requests_per_day=self.quota_requests_per_day,
+            tokens_per_day=self.quota_tokens_per_day,
+            cost_limit_per_day=self.quota_cost_limit_per_day,
+        )
+
+
+class LLMApiRegistration(DailyQuota, Strict):
     """A cloud LLM API; money in USD. What is None has no limit."""
 
     model_config = examples(
@@ -153,9 +176,6 @@ class LLMApiRegistration(Strict):
     api_key: SecretStr = Field(min_length=1)
     rate_limit_per_minute: PerMinute = 60
     cost_per_1k_tokens: Money = 0.0
-    quota_requests_per_day: Count | None = None
-    quota_tokens_per_day: Count | None = None
-    quota_cost_limit_per_day: Money | None = None
     base_url: Text | None = Field(default=None, description="The address of a server of one's own.")
     default_model: Text | None = None
 

@@ -16,7 +16,6 @@ from api.key_models import Audit, KeyList, KeyMade, KeyObject, KeyRequest, audit
 from api.models import Cursor
 from api.pages import position
 from api.responses import Json
-from BackgroundCognition.orchestrator import APIQuota
 from vera_orchestrator.errors import InvalidValue
 
 AUDIT_LIMIT = 1_000
@@ -43,7 +42,7 @@ async def create_key(_: Manager, request: Request, body: KeyRequest, orchestrato
         expires_at=expiry_of(body, time.time()),
         rate_per_minute=body.rate_limit_per_minute,
         weight=body.weight,
-        quota=quota_of(body),
+        quota=body.quota,
     )
     concerns(request, made.row.id)
     return Json({**key_object(made.row, time.time()).model_dump(mode="json"), "key": made.key})
@@ -79,17 +78,3 @@ def expiry_of(body: KeyRequest, now: float) -> float | None:
     if body.expires_at.tzinfo is None:
         raise InvalidValue("the time has no time zone.", field="expires_at", remedy="Write it with Z or an offset.")
     return body.expires_at.timestamp()
-
-
-def quota_of(body: KeyRequest) -> APIQuota | None:
-    """Return what the tasks of a key may use each day."""
-    limits = (body.quota_requests_per_day, body.quota_tokens_per_day, body.quota_cost_limit_per_day)
-    if all(limit is None for limit in limits):
-        return None
-    return APIQuota(
-        requests_per_minute=None,
-        requests_per_hour=None,
-        requests_per_day=body.quota_requests_per_day,
-        tokens_per_day=body.quota_tokens_per_day,
-        cost_limit_per_day=body.quota_cost_limit_per_day,
-    )

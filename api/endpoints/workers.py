@@ -18,7 +18,7 @@ from api.models import (
     Workers,
 )
 from api.responses import Json
-from BackgroundCognition.orchestrator import APIQuota, BaseWorker, LLMAPIWorker, RemoteWorker, WorkerRegistry
+from BackgroundCognition.orchestrator import BaseWorker, LLMAPIWorker, RemoteWorker, WorkerRegistry
 from vera_orchestrator.errors import InvalidValue, NodeUnreachable
 
 router = APIRouter(route_class=GuardedRoute, tags=["workers"])
@@ -40,7 +40,7 @@ async def register_llm_api(
         body.api_key.get_secret_value(),
         rate_limit_per_minute=body.rate_limit_per_minute,
         cost_per_1k_tokens=body.cost_per_1k_tokens,
-        quota=quota_of(body),
+        quota=body.quota,
         base_url=body.base_url,
         default_model=body.default_model,
     )
@@ -114,20 +114,6 @@ async def admit_node(registry: WorkerRegistry, worker: RemoteWorker) -> None:
             remedy="Start the node, check its address and token, and register it again.",
         )
     await registry.register(worker)
-
-
-def quota_of(body: LLMApiRegistration) -> APIQuota | None:
-    """Return the quota that a request names; the rate per minute is a limit of its own."""
-    limits = (body.quota_requests_per_day, body.quota_tokens_per_day, body.quota_cost_limit_per_day)
-    if all(limit is None for limit in limits):
-        return None
-    return APIQuota(
-        requests_per_minute=None,
-        requests_per_hour=None,
-        requests_per_day=body.quota_requests_per_day,
-        tokens_per_day=body.quota_tokens_per_day,
-        cost_limit_per_day=body.quota_cost_limit_per_day,
-    )
 
 
 def registered(worker: BaseWorker) -> Json:
