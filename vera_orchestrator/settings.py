@@ -183,7 +183,7 @@ class OrchestratorConfig(BaseSettings):
     )
     prefect_retention_days: int = Field(7, ge=1, description="Days the embedded server keeps events and runs.")
     own_run_rate: float = Field(20, ge=0, description="Tasks of a type per second up to which each has its own run.")
-    carrier_seconds: float = Field(0.2, gt=0, description="Seconds that a carrier run takes in tasks.")
+    carrier_seconds: float = Field(1.0, gt=0, description="Seconds that a carrier run takes in tasks.")
     carrier_tasks: int = Field(500, ge=1, description="Tasks that a carrier run takes in at most.")
     host_runs: int = Field(1_000, ge=1, description="Task runs after which the host flow run is renewed.")
     batch_own_runs: int = Field(200, ge=0, description="Largest batch in which each task has a run of its own.")

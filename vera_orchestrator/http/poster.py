@@ -14,8 +14,8 @@ import httpx2
 
 from vera_orchestrator.http.reply import Reply, ReplyBroken
 
-IDLE_SECONDS = 5.0
-"""How long a connection is kept without a request: servers close them after a while, some after very few seconds."""
+IDLE_SECONDS = 4.0
+"""How long a connection is kept without a request: many servers close them after five seconds."""
 
 MOST_IDLE = 100
 
