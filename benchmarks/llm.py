@@ -1,6 +1,6 @@
 """`python -m benchmarks.llm`: requests to a llama.cpp server, straight, through this project and through LiteLLM.
 
-All three reach the same server by OpenAI's own client, and take turns, a round at a time.
+All ways reach the same server and take turns, a round at a time; those over HTTP have the same plain client.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ README = Path(__file__).with_name("README.md")
 BEGIN = "<!-- llm: written by `python -m benchmarks.llm --write-readme` -->"
 END = "<!-- end of llm -->"
 WARM_UP = 100
-WARM_UP_AT_A_TIME = 64  # opens as many connections
+WARM_UP_AT_A_TIME = (4, 16, 64)  # opens as many connections, not all at once
 
 
 def measure(rounds: int, count: int, folder: Path, say: Callable[[str], None]) -> LLMFindings:
@@ -48,7 +48,8 @@ def measure(rounds: int, count: int, folder: Path, say: Callable[[str], None]) -
             Way.LITELLM: open_litellm(stack, folder, url),
         }
         for station in stations.values():
-            station.ask("offer", count=WARM_UP, at_a_time=WARM_UP_AT_A_TIME)
+            for at_a_time in WARM_UP_AT_A_TIME:
+                station.ask("offer", count=WARM_UP, at_a_time=at_a_time)
         leaders = [llama.pid, *(leader for one in stations.values() for leader in one.leaders)]
         for turn in range(rounds):
             for place, at_a_time in enumerate(AT_A_TIME):

@@ -17,7 +17,8 @@ import orjson
 from benchmarks.llm_load import MAX_TOKENS, MODEL, Load
 from benchmarks.serving import serve
 
-CONNECTIONS = httpx.Limits(max_connections=128, max_keepalive_connections=128)
+# servers close what is idle for five seconds: whoever keeps it as long now and then sends into a closed connection
+CONNECTIONS = httpx.Limits(max_connections=128, max_keepalive_connections=128, keepalive_expiry=2)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.workers.llm.model import write_model
 
 SLOTS = 8
 CONTEXT = 256  # tokens of one slot
-HTTP_THREADS = 256  # an idle connection holds one for seconds: those of all three ways must fit, 64 each
+HTTP_THREADS = 512  # an idle connection holds one for seconds: those of all ways must fit, 64 each
 
 
 def main() -> None:
