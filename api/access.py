@@ -40,7 +40,7 @@ class Refusal:
 NO_KEY = Refusal(
     reason="a key is needed.",
     remedy="Send Authorization: Bearer KEY, with a key that `vera keys create` has made or the one in VERA_API_KEY on "
-    "the server; or call http://127.0.0.1 from the same machine.",
+    "the server; or call http://127.0.0.1 from the same machine, unless VERA_REQUIRE_KEY=always.",
     challenge="Bearer",
 )
 NOT_VALID = Refusal(

@@ -117,7 +117,10 @@ def refused(response: httpx.Response) -> CommandFailed:
         return CommandFailed(Exit.REFUSED, text, "Is it a Vera server of this version? See vera status.")
     words = f"{name}: {detail}" if name and not str(detail).startswith(f"{name}:") else str(detail)
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        remedy = "Give a key with --key or VERA_API_KEY; vera keys create makes one on the server's machine."
+        remedy = (
+            "Give a key with --key or VERA_API_KEY; vera keys create makes one on the server's machine "
+            "(while the server is down, if VERA_REQUIRE_KEY=always)."
+        )
     return CommandFailed(Exit.REFUSED, words, remedy, problem=problem)
 
 

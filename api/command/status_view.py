@@ -48,7 +48,8 @@ def _facts(status: Mapping[str, Any]) -> Table:
     )
     today = status["resources"]["llm_api_usage"]["totals"]
     table.add_row(
-        "Models today",
+        # Ollama's use is not in these totals; vera spend has it.
+        "LLM APIs today",
         f"{number(today['requests_today'])} requests, {number(today['tokens_today'])} tokens, "
         f"{money(today['cost_today'])}",
     )

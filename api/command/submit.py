@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from api.command.exits import Exit
+from api.command.exits import CommandFailed, Exit
 from api.command.options import USUAL, Remote
 from api.command.output import console, print_json
 
@@ -73,16 +73,29 @@ def submit(
     body = {"type": type, "payload": payload_of(fields, payload), **options.fields()}
     with Client(remote) as client:
         task_id = client.post("/tasks/submit", body, idempotency_key=options.idempotency_key)["task_id"]
-        if follow:
-            from api.command.following import follow_task
+        try:
+            if follow:
+                from api.command.following import follow_task
 
-            return follow_task(client, task_id, as_json=remote.json)
-        if wait:
-            from api.command.waiting import result_of
+                return follow_task(client, task_id, as_json=remote.json)
+            if wait:
+                from api.command.waiting import result_of
 
-            return result_of(client, task_id, as_json=remote.json)
+                return result_of(client, task_id, as_json=remote.json)
+        except CommandFailed as failure:
+            raise _accepted_before(task_id, failure) from failure
     if remote.json:
         print_json({"task_id": task_id})
     else:
         console().print(task_id, soft_wrap=True, markup=False)
     return Exit.OK
+
+
+def _accepted_before(task_id: str, failure: CommandFailed) -> CommandFailed:
+    """Return the failure with the id of the task, which goes on: else nobody would know it."""
+    return CommandFailed(
+        failure.exit_code,
+        f"task {task_id} is accepted and goes on, but cannot be followed: {failure.message}",
+        failure.remedy,
+        problem={**failure.to_dict()["error"], "task_id": task_id},
+    )

@@ -34,6 +34,14 @@ def test_a_task_that_fails_ends_with_1_and_says_why(ask: Ask) -> None:
     assert "as was asked" in done.err
 
 
+def test_a_task_that_may_not_be_read_is_told_by_its_id(ask: Ask) -> None:
+    key = json.loads(ask("keys", "create", "sender", "--scope", "submit", "--json").out)["key"]
+    for option in ("--wait", "--follow"):
+        done = ask("submit", "custom", "text=sent", "--id", f"sent{option}", option, "--key", key)
+        assert (done.code, f"sent{option}" in done.err, "scope read" in done.err) == (Exit.REFUSED, True, True)
+    assert ask("show", "sent--wait").code == Exit.OK
+
+
 def test_a_task_can_be_shown_cancelled_and_run_again(served: Served, ask: Ask) -> None:
     with served.held():
         task_id = ask("submit", "custom", "wait:=true").out.strip()
@@ -91,7 +99,7 @@ def test_spending_is_told_with_its_total(ask: Ask) -> None:
 
 def test_the_status_shows_tasks_and_workers(ask: Ask) -> None:
     shown = ask("status")
-    for words in ("running", "Tasks", "Models today", "echo"):
+    for words in ("running", "Tasks", "LLM APIs today", "echo"):
         assert words in shown.out
 
 
