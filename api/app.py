@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from api.cors import Cors
 from api.dashboard import add_dashboard
+from api.docs import add_docs
 from api.endpoints.status import package_version
 from api.errors import http_problem
 from api.hosting import hosting_of
@@ -25,11 +26,12 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 def create_app(orchestrator: UnifiedOrchestrator | None = None) -> FastAPI:
     """Return an app that serves an orchestrator; without one, one is made from the environment's settings."""
-    app = FastAPI(title="vera-orchestrator", version=package_version())
+    app = FastAPI(title="vera-orchestrator", version=package_version(), docs_url=None, redoc_url=None)
     register_routes(app, orchestrator=orchestrator)
     app.add_middleware(Cors, config=lambda: hosting_of(app).orchestrator.config)
     add_openai(app)
     add_dashboard(app)
+    add_docs(app)
     add_metrics(app)
     app.add_exception_handler(HTTPException, _http_error)
     return app

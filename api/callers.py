@@ -138,6 +138,6 @@ async def readable_task(orchestrator: UnifiedOrchestrator, caller: Caller, task_
 async def visible_batch(orchestrator: UnifiedOrchestrator, caller: Caller, batch_id: str) -> ParallelBatch:
     """Return a batch; raises NotFound also for one that the caller may not see."""
     batch = await orchestrator.get_batch(batch_id)
-    if batch is None or not all(caller.may_see(task.caller) for task in batch.tasks):
+    if batch is None or not any(caller.may_see(task.caller) for task in batch.tasks):
         raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
     return batch

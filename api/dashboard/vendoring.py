@@ -22,6 +22,8 @@ FILES: Mapping[str, str] = {
     "barlow-400.woff2": "@fontsource/barlow-semi-condensed/files/barlow-semi-condensed-latin-400-normal.woff2",
     "barlow-500.woff2": "@fontsource/barlow-semi-condensed/files/barlow-semi-condensed-latin-500-normal.woff2",
     "barlow-600.woff2": "@fontsource/barlow-semi-condensed/files/barlow-semi-condensed-latin-600-normal.woff2",
+    "swagger-ui.js": "swagger-ui-dist/swagger-ui-bundle.js",
+    "swagger-ui.css": "swagger-ui-dist/swagger-ui.css",
     "sometype-mono.woff2": "@fontsource-variable/sometype-mono/files/sometype-mono-latin-wght-normal.woff2",
 }
 """Where each file comes from."""

@@ -57,7 +57,7 @@ def headers(task: Task, result: TaskResult | None = None) -> dict[str, str]:
     told = {"x-request-id": task.id, "x-vera-task-id": task.id}
     worker_id = task.worker_id if result is None else result.worker_id
     if worker_id is not None:
-        told["x-vera-worker"] = worker_id.encode("ascii", "replace").decode()
+        told["x-vera-worker"] = "".join(one if one.isascii() and one.isprintable() else "?" for one in worker_id)
     if result is None:
         return told
     cost = cost_of(result)

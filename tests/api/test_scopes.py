@@ -66,8 +66,6 @@ TABLE: Mapping[Endpoint, frozenset[Scope] | None] = {
     ("GET", "/"): OPEN,
     ("GET", "/dashboard/{path}"): OPEN,
     ("GET", "/docs"): OPEN,
-    ("GET", "/docs/oauth2-redirect"): OPEN,
-    ("GET", "/redoc"): OPEN,
     ("GET", "/openapi.json"): OPEN,
 }
 
