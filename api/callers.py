@@ -139,5 +139,5 @@ async def visible_batch(orchestrator: UnifiedOrchestrator, caller: Caller, batch
     """Return a batch; raises NotFound also for one that the caller may not see."""
     batch = await orchestrator.get_batch(batch_id)
     if batch is None or not any(caller.may_see(task.caller) for task in batch.tasks):
-        raise NotFound(f"no batch {batch_id!r}.", field="batch_id")
+        raise NotFound(f"no batch {batch_id!r}.", field="batch_id", remedy="See /batches for those there are.")
     return batch

@@ -49,6 +49,7 @@ PLAIN_TASK = TaskOptions()
 
 def submit(
     type: str,
+    /,
     *fields: str,
     payload: Annotated[
         str | None, Parameter(help='The payload as JSON, @FILE, or "-" for standard input.', allow_leading_hyphen=True)

@@ -109,6 +109,8 @@ def register(kind: str, address: str | None = None, /, *, given: Registration = 
             Exit.USAGE, "a remote node needs its address.", "vera workers register remote http://HOST:PORT"
         )
     secret = _secret(kind, given.key_from)
+    if kind != "remote" and not secret:
+        raise CommandFailed(Exit.USAGE, "no key was given.", "Name a variable that holds it: --key-from VARIABLE.")
     with Client(remote) as client:
         if kind == "remote":
             body = {"remote_url": address, "worker_id": given.id, "auth_token": secret or None}
