@@ -66,10 +66,7 @@ class Deliverer:
     async def look(self) -> None:
         """Begin to send what is due, then wait until something else may be."""
         self._woken.clear()
-        due_at = await self._journal.outbox.next_due()
-        if due_at is not None and due_at <= self._now():  # to claim is to write, which an idle journal is spared
-            await self.begin()
-            due_at = await self._journal.outbox.next_due()
+        due_at = await self._begin_due()
         pause = LOOK_SECONDS if due_at is None else min(LOOK_SECONDS, max(0.0, due_at - self._now()))
         if len(self._under_way) >= AT_ONCE:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -79,6 +76,14 @@ class Deliverer:
                 await self._woken.wait()
         except TimeoutError:
             return
+
+    async def _begin_due(self) -> float | None:
+        """Begin to send what is due, and return when something is the next time."""
+        due_at = await self._journal.outbox.next_due()
+        if due_at is None or due_at > self._now():  # to claim is to write, which an idle journal is spared
+            return due_at
+        await self.begin()
+        return await self._journal.outbox.next_due()
 
     async def begin(self) -> None:
         """Begin to send what is due, as much as may be under way; that goes on although its caller is cancelled."""
@@ -108,14 +113,13 @@ class Deliverer:
             await asyncio.wait(self._under_way)
 
     async def finish(self, seconds: float) -> None:
-        """Send what was written and not looked at yet, for so long at most, and close the connections.
+        """Send what is due, for so long at most, and close the connections.
 
         What is under way then is sent by whoever runs when it is due again.
         """
         try:
             async with asyncio.timeout(seconds):
-                if self._woken.is_set():
-                    await self.begin()
+                await self._begin_due()
                 await self.settle()
         except (TimeoutError, VeraError) as error:
             logger.info("messages remain for the next start: %r", error)
