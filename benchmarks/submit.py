@@ -63,7 +63,7 @@ def measure(journal: str, count: int, samples: Samples, folder: Path) -> None:
         stack.callback(server.stop)
         address = f"http://127.0.0.1:{port}/api/v2/orchestrator"
         wait_ready(server, f"{address}/health")
-        client = open_client(stack, folder, "submit", f"{address}/tasks/submit", server, key="none", form="submit")
+        client = open_client(stack, folder, "submit", f"{address}/tasks/submit", server, key="", form="submit")
         client.ask("offer", count=WARM_UP, at_a_time=max(AT_A_TIME))
         for at_a_time in AT_A_TIME:
             settle([*client.leaders, prefect.child.pid])
