@@ -15,6 +15,8 @@ from api.command.ending import Ending
 from api.hosting import shutdown_orchestrator
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 
+IDLE_SECONDS = 75
+"""How long an unused connection stays: longer than clients keep theirs, so that none is closed as it is used again."""
 LAST_REQUESTS_SECONDS = 5
 LARGEST_HEAD = 131_072
 """Bytes of headers and address of a request at most, whatever `max_header_bytes` says."""
@@ -37,6 +39,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 ws_max_size=LARGEST_MESSAGE,
                 ws_per_message_deflate=False,  # a message is made once for all, and would be compressed for each
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
             )
         )
