@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -45,7 +46,7 @@ class Feed(Protocol):
         ...
 
 
-class _Changing:
+class _Changing(ABC):
     """Messages out of a log of changes; readers at the same place of it share them."""
 
     topic: Topic
@@ -58,9 +59,9 @@ class _Changing:
         self.version = 0
         self._messages: dict[tuple[int, View], tuple[str | None, int]] = {}
 
+    @abstractmethod
     def message(self, page: Page) -> str:
         """Return the message for a page of changes."""
-        raise NotImplementedError
 
     def renew(self) -> None:
         """Let readers see what is in the log now, and let go of what all of them have."""
