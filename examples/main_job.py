@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from rich.console import Console
 
 from api.command.banner import banner, prefect_auth_file
@@ -165,7 +166,7 @@ def main() -> None:
     home = Path(os.environ.get("VERA_HOME", ".vera")).absolute()
     try:
         with claimed(home, DEFAULT_HOST, arguments.port) as claim:
-            code = asyncio.run(run(Console(), claim, once=arguments.once))
+            code = uvloop.run(run(Console(), claim, once=arguments.once))
     except CommandFailed as error:
         code = error.exit_code
         sys.stderr.write(f"{error} (With make: make run ARGS=--port=8001.)\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from api.command.claim import claimed
@@ -22,6 +21,8 @@ def up_here(options: UpOptions) -> int:
         screen.quiet = options.json
         screen.print(f"Starting on {claim.url} with the state in {config.home} ...", soft_wrap=True)
 
+        import uvloop
+
         from api.command.staying import stay
 
-        return asyncio.run(stay(config, claim, screen, as_json=options.json))
+        return uvloop.run(stay(config, claim, screen, as_json=options.json))

@@ -12,14 +12,13 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.command.ending import Ending
+from api.command.protocol import BoundedHttp
 from api.hosting import shutdown_orchestrator
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 
 IDLE_SECONDS = 75
 """How long an unused connection stays: longer than clients keep theirs, so that none is closed as it is used again."""
 LAST_REQUESTS_SECONDS = 5
-LARGEST_HEAD = 131_072
-"""Bytes of headers and address of a request at most, whatever `max_header_bytes` says."""
 LARGEST_MESSAGE = 65_536
 """Bytes that a WebSocket client may send at a time: it only says what it wants to hear."""
 
@@ -33,8 +32,7 @@ class Server(uvicorn.Server):
                 app,
                 log_config=None,
                 access_log=False,
-                http="h11",  # whoever sends headers without end is cut off; httptools would keep them all
-                h11_max_incomplete_event_size=LARGEST_HEAD,
+                http=BoundedHttp,
                 proxy_headers=False,  # who speaks for others is told apart by these very headers
                 server_header=False,
                 ws_max_size=LARGEST_MESSAGE,

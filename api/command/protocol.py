@@ -1,0 +1,44 @@
+"""HTTP as uvicorn speaks it with httptools, with a bound on what is kept of a head that does not end."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+LARGEST_HEAD = 131_072
+"""Bytes of headers, address or trailers of a request at most, whatever `max_header_bytes` says."""
+
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 23\r\nconnection: close\r\n\r\n"
+    b"The head is too large.\n"
+)
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection; whoever sends headers or trailers without end is cut off, as httptools itself keeps them all."""
+
+    _since_progress = 0
+    """Bytes that came since a piece of a body, or the end of a request."""
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        self._since_progress += len(data)
+        super().data_received(data)
+        if self._since_progress > LARGEST_HEAD and not self.transport.is_closing():
+            self.logger.warning("A request was cut off: its head has more than %s bytes.", LARGEST_HEAD)
+            cycle = cast("RequestResponseCycle | None", self.cycle)
+            if cycle is None or cycle.response_complete:
+                self.transport.write(TOO_LARGE)
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        """See httptools."""
+        self._since_progress = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        self._since_progress = 0
+        super().on_message_complete()
