@@ -37,9 +37,13 @@ class GuardedRoute(APIRoute):
     What a caller needs stands in the type of one of its arguments; a route that names nothing is for managers.
     """
 
+    def unguarded(self) -> Handler:
+        """Return what answers a request that was let in: FastAPI's own handler."""
+        return super().get_route_handler()
+
     def get_route_handler(self) -> Handler:
-        """Return the handler of FastAPI with the guard around it."""
-        inner = super().get_route_handler()
+        """Return the handler with the guard around it."""
+        inner = self.unguarded()
         needed = needed_scope(self.dependant)
         is_noted = needed is Scope.MANAGE and not (self.methods or set()) <= READING
 

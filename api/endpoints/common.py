@@ -11,10 +11,15 @@ from BackgroundCognition.orchestrator import UnifiedOrchestrator
 from vera_orchestrator.errors import OrchestratorStopped
 
 
-async def _running(orchestrator: Annotated[UnifiedOrchestrator, Depends(get_orchestrator)]) -> UnifiedOrchestrator:
+def running(orchestrator: UnifiedOrchestrator) -> UnifiedOrchestrator:
+    """Return an orchestrator that runs; raises OrchestratorStopped."""
     if not orchestrator.is_running:
         raise OrchestratorStopped("the orchestrator was stopped.", remedy="Start the server again.")
     return orchestrator
+
+
+async def _running(orchestrator: Annotated[UnifiedOrchestrator, Depends(get_orchestrator)]) -> UnifiedOrchestrator:
+    return running(orchestrator)
 
 
 AnyOrchestrator = Annotated[UnifiedOrchestrator, Depends(get_orchestrator)]

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from api.callers import Submitter
 from api.documents import CONFLICT, TOO_LARGE, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
-from api.guard import GuardedRoute
 from api.models import (
     Executed,
     ExecuteRequest,
@@ -23,6 +22,7 @@ from api.models import (
     Waiting,
     Waits,
 )
+from api.quick import QuickRoute
 from api.responses import Json
 from api.submitting import IdempotencyKey, address_of, keyed, run
 from api.submitting import submit as take_in
@@ -40,7 +40,7 @@ GOES_ON: dict[int | str, dict[str, Any]] = {
 }
 REFUSALS = CONFLICT | TOO_LARGE | TOO_MANY
 
-router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
+router = APIRouter(route_class=QuickRoute, tags=["tasks"])
 
 
 @router.post("/tasks/submit", response_model=Submitted, responses=REFUSALS, summary="Submit a task")
