@@ -6,7 +6,7 @@ A new type is one call: `register_task_type("resize_image", ResizePayload, capab
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -22,6 +22,9 @@ class Payload(BaseModel):
     """Base of the payload models; fields it does not know are handed to the worker as they are."""
 
     model_config = ConfigDict(extra="allow")
+
+
+PayloadModel = TypeVar("PayloadModel", bound=BaseModel)
 
 
 class ToolCallPayload(Payload):
@@ -177,18 +180,20 @@ def register_task_type(name: str, payload: type[BaseModel], *, capabilities: lis
 def check_payload(type_name: str, payload: object) -> None:
     """Raise InvalidPayload, naming the field, unless the payload fits its type."""
     spec = TASK_TYPES[type_name]
+    if spec.payload is not AnyPayload or not isinstance(payload, dict):
+        parse_payload(type_name, spec.payload, payload)
+
+
+def parse_payload(type_name: str, model: type[PayloadModel], payload: object) -> PayloadModel:
+    """Return a payload as its type's model; raises InvalidPayload, naming the field."""
     if not isinstance(payload, dict):
         raise InvalidPayload(f"{type(payload).__name__} is not an object.", field="payload", remedy="Give a dict.")
-    if spec.payload is AnyPayload:
-        return
     try:
-        spec.payload.model_validate(payload)
+        return model.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(["payload", *(str(part) for part in first["loc"])])
-        raise InvalidPayload(
-            f"{first['msg']}.", field=path, remedy=f"A {type_name} takes {_fields(spec.payload)}."
-        ) from None
+        raise InvalidPayload(f"{first['msg']}.", field=path, remedy=f"A {type_name} takes {_fields(model)}.") from None
 
 
 def _fields(model: type[BaseModel]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from vera_orchestrator.enums import TaskType
 from vera_orchestrator.errors import InvalidPayload
 from vera_orchestrator.models import Task
-from vera_orchestrator.payloads import CognitionPayload, LLMPayload, check_payload
+from vera_orchestrator.payloads import CognitionPayload, LLMPayload, parse_payload
 from vera_orchestrator.workers.llm.bounds import take_output_limit
 from vera_orchestrator.workers.llm.conversation import Message, Role, TextPart
 from vera_orchestrator.workers.llm.forms import EmbeddingCall, LLMCall
@@ -27,11 +27,9 @@ def read_payload(task: Task) -> LLMPayload:
     """
     payload = task.payload
     if task.type == TaskType.BACKGROUND_COGNITION:
-        check_payload(task.type, payload)
-        cognition = CognitionPayload.model_validate(payload)
+        cognition = parse_payload(task.type, CognitionPayload, payload)
         payload = {"system": THINKING, **(cognition.model_extra or {}), "prompt": cognition_prompt(cognition)}
-    check_payload(TaskType.LLM_REQUEST, payload)
-    return LLMPayload.model_validate(payload)
+    return parse_payload(TaskType.LLM_REQUEST, LLMPayload, payload)
 
 
 def with_optional(payload: LLMPayload, known: frozenset[str] | None) -> LLMPayload:

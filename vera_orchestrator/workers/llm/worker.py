@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from vera_orchestrator.enums import TaskType, WorkerCapability, WorkerStatus
 from vera_orchestrator.errors import InvalidPayload, NotConfigured, NotFound, VeraError, WorkerUnavailable
@@ -29,6 +29,16 @@ from vera_orchestrator.workers.llm.options import DEFAULTS, LLMOptions
 from vera_orchestrator.workers.llm.relay import Relay
 from vera_orchestrator.workers.llm.results import answer_metrics, check_filter, data_of
 from vera_orchestrator.workers.llm.usage import UsageCounter
+
+MOST_RESERVED = 1_000
+
+
+class Reserved(NamedTuple):
+    """What a demand was made of, for the attempt that follows; the payload is kept so that its id stays its own."""
+
+    payload: dict[str, Any]
+    adapter: Adapter
+    asked: Asked
 
 
 class LLMWorker(ConnectedWorker):
@@ -67,6 +77,7 @@ class LLMWorker(ConnectedWorker):
         self.options = options
         self.usage = usage or UsageCounter()
         self._rate = rate
+        self._reserved: dict[int, Reserved] = {}
 
     @property
     def scope(self) -> str:
@@ -95,22 +106,15 @@ class LLMWorker(ConnectedWorker):
 
     def accepts(self, task: Task) -> bool:
         """Return whether the worker takes tasks of this type and may have a model that this one names."""
-        return bool(self.offers(task))
+        return any(True for _ in self._candidates(task))
 
     def offers(self, task: Task) -> Sequence[Offer]:
         """Return one offer for each model that the task may mean and that the worker may have; see LLMOptions."""
-        if not self._takes(task):
-            return ()
-        found: list[Offer] = []
-        for position, reference in enumerate(named_models(task.payload, self.options.model_classes)):
-            if reference is None:
-                found.append(self._default_offer(task))
-                continue
-            model = self._own_name(reference)
-            served = False if model is None else self._serves(model)
-            if served is not False:
-                found.append(self._offer(task, model, position, certain=served is True))
-        return tuple(found)
+        tokens = expected_tokens(task.payload)
+        return tuple(
+            Offer(model=model, position=position, expected_cost=self._costs.expected(model, *tokens), certain=certain)
+            for model, position, certain in self._candidates(task)
+        )
 
     def expected_cost(self, task: Task) -> float:
         """Return a rough estimate in USD for the first of its offers, to order workers by; infinite if unknown."""
@@ -119,6 +123,9 @@ class LLMWorker(ConnectedWorker):
     async def demand(self, task: Task) -> Demand:
         """Return the most that the task's call may use; see Adapter for errors."""
         adapter, asked = await self._prepared(task)
+        self._reserved[id(task.payload)] = Reserved(task.payload, adapter, asked)
+        if len(self._reserved) > MOST_RESERVED:
+            del self._reserved[next(iter(self._reserved))]
         return Demand(
             credential=self.credential,
             provider=self.api_type,
@@ -135,7 +142,7 @@ class LLMWorker(ConnectedWorker):
         where the provider's filter left nothing of the answer.
         """
         try:
-            adapter, asked = await self._prepared(task)
+            adapter, asked = self._as_reserved(task) or await self._prepared(task)
             await self._make_ready(adapter, asked.call.model, task)
         except BaseException:
             channel.report(NOT_SENT)
@@ -157,7 +164,14 @@ class LLMWorker(ConnectedWorker):
 
     def cache_key(self, task: Task) -> str | None:
         """Return what names the answer; None for a task that does not ask for a kept one. Raises InvalidPayload."""
-        return cache_key(read_payload(task), task)
+        return cache_key(read_payload(task), task) if "cache" in task.payload else None
+
+    def _as_reserved(self, task: Task) -> tuple[Adapter, Asked] | None:
+        """Return what was prepared when the demand of this very task was told, and forget it."""
+        found = self._reserved.pop(id(task.payload), None)
+        if found is None or found.payload is not task.payload or found.adapter is not self._adapter:
+            return None
+        return found.adapter, found.asked
 
     async def _prepared(self, task: Task) -> tuple[Adapter, Asked]:
         adapter = self._adapter
@@ -252,14 +266,20 @@ class LLMWorker(ConnectedWorker):
     def _own_name(self, reference: str) -> str | None:
         return own_name(reference, kind=self.api_type, worker_id=self.worker_id, known=self._names)
 
-    def _default_offer(self, task: Task) -> Offer:
-        # defaults are models that chat; the attempt says that there is none for the rest
-        model = None if task.payload.get("kind") == "embedding" else self._default_model()
-        return self._offer(task, model, 0, certain=model is not None and self._serves(model) is True)
-
-    def _offer(self, task: Task, model: str | None, position: int, *, certain: bool) -> Offer:
-        cost = self._costs.expected(model, *expected_tokens(task.payload))
-        return Offer(model=model, position=position, expected_cost=cost, certain=certain)
+    def _candidates(self, task: Task) -> Iterator[tuple[str | None, int, bool]]:
+        """Yield the models that a task may mean: the name, if it is known, its position, and whether it is there."""
+        if not self._takes(task):
+            return
+        for position, reference in enumerate(named_models(task.payload, self.options.model_classes)):
+            if reference is None:
+                # defaults are models that chat; the attempt says that there is none for the rest
+                model = None if task.payload.get("kind") == "embedding" else self._default_model()
+                yield model, 0, model is not None and self._serves(model) is True
+                continue
+            model = self._own_name(reference)
+            served = False if model is None else self._serves(model)
+            if served is not False:
+                yield model, position, served is True
 
     def limits(self) -> Limits:
         """Return the limits of its credential, those that hold for nobody else."""
