@@ -32,6 +32,7 @@ def main() -> None:
     params.n_ctx = SLOTS * CONTEXT
     params.n_parallel = SLOTS
     params.n_threads_http = HTTP_THREADS
+    params.cache_ram_mib = 0  # each request would search what all earlier ones left there
     params.warmup = False
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
