@@ -16,8 +16,8 @@ import httpx
 import pytest
 from rich.console import Console
 
+from examples.batches import SOURCES, llm_step, main_job
 from examples.display import show_results
-from examples.main_job import SOURCES, llm_step, main_job
 from tests.http.server import free_port
 from vera_orchestrator.graph import check_graph
 
