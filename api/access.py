@@ -54,15 +54,15 @@ NOT_VALID = Refusal(
 
 async def identify(connection: HTTPConnection, config: OrchestratorConfig, keys: Keys) -> Caller | Refusal:
     """Return who calls, or why nobody may go on as that."""
-    local = config.require_key is KeyMode.AUTO and is_local(connection)
     given = given_key(connection)
-    if given is None:
-        return LOCAL if local else NO_KEY
-    caller = await keys.authenticate(given)
-    if caller is not None:
-        return caller
-    # clients that cannot do without a key send any, which is no key of ours
-    return LOCAL if local and not looks_like_key(given) else NOT_VALID
+    if given is not None:
+        caller = await keys.authenticate(given)
+        if caller is not None:
+            return caller
+    if config.require_key is KeyMode.AUTO and is_local(connection):
+        # clients that cannot do without a key send any, which is no key of ours
+        return LOCAL if given is None or not looks_like_key(given) else NOT_VALID
+    return NO_KEY if given is None else NOT_VALID
 
 
 def lacking(caller: Caller, needed: Scope | None) -> Refusal | None:

@@ -1,7 +1,7 @@
 """API keys: made, listed, revoked and recognised.
 
 A key is `vera_<id>_<secret>`. Its id is shown, of the whole only the SHA-256 is kept: the secret has 256 random bits,
-so nothing is gained by a slower digest. What is not a valid key takes the same path whatever is wrong with it.
+so nothing is gained by a slower digest. What has the form of a key and is none takes the same path whatever is wrong.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ class Keys:
         digest, now = digest_of(key), self._now()
         if hmac.compare_digest(digest, self._environment):
             return ENVIRONMENT
+        if not looks_like_key(key):  # such as what clients send that cannot do without one
+            return None
         known = self._by_digest.get(digest)
         if known is None or known.until <= now:
             await self._journal.open()
