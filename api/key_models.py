@@ -5,14 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.models import DailyQuota, Name, PerMinute
 from vera_orchestrator.callers import Scope
 from vera_orchestrator.journal.access import AuditRow, KeyRow
-from vera_orchestrator.keys import USUAL_SCOPES, WEIGHTS
+from vera_orchestrator.keys import MOST_SECRETS, SECRET_NAME, USUAL_SCOPES, WEIGHTS
+from vera_orchestrator.secrets import EVERY_SECRET
 
 Days = Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)]
+SecretName = Annotated[str, Field(pattern=rf"^(\*|{SECRET_NAME.pattern})$")]
+Secrets = Annotated[
+    list[SecretName],
+    Field(max_length=MOST_SECRETS),
+    BeforeValidator(lambda given: [given] if given == EVERY_SECRET else given),
+]
 Weight = Annotated[float, Field(ge=WEIGHTS[0], le=WEIGHTS[1], allow_inf_nan=False)]
 
 
@@ -39,6 +46,7 @@ class KeyRequest(DailyQuota):
     expires_at: datetime | None = None
     rate_limit_per_minute: PerMinute | None = None
     weight: Weight = 1.0
+    secrets: Secrets = Field(default=[], description="Named secrets that its tasks may use; `*` allows all.")
 
 
 class KeyObject(BaseModel):
@@ -53,6 +61,7 @@ class KeyObject(BaseModel):
     revoked_at: datetime | None
     rate_limit_per_minute: int | None
     weight: float
+    secrets: list[str]
     quota_requests_per_day: int | None
     quota_tokens_per_day: int | None
     quota_cost_limit_per_day: float | None
@@ -105,6 +114,7 @@ def key_object(row: KeyRow, now: float) -> KeyObject:
         revoked_at=None if row.revoked_at is None else _time(row.revoked_at),
         rate_limit_per_minute=row.rate_per_minute,
         weight=row.weight,
+        secrets=sorted(row.secrets),
         quota_requests_per_day=None if quota is None else quota.requests_per_day,
         quota_tokens_per_day=None if quota is None else quota.tokens_per_day,
         quota_cost_limit_per_day=None if quota is None else quota.cost_limit_per_day,

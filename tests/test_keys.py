@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support import settings
-from vera_orchestrator.callers import ENVIRONMENT, LOCAL, Caller, Scope
+from vera_orchestrator.callers import ALL_SECRETS, ENVIRONMENT, LOCAL, NO_SECRETS, Caller, Scope
 from vera_orchestrator.errors import InvalidValue, NotFound, OverLimit, RateExceeded
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.memory import MemoryJournal
@@ -48,11 +48,23 @@ def keys(journal: Journal, clock: Clock) -> Keys:
 
 
 async def test_a_key_is_recognised_with_all_that_it_was_given(keys: Keys) -> None:
-    made = await keys.create("nightly", scopes=[Scope.READ], weight=2.5, quota=DAILY)
+    made = await keys.create("nightly", scopes=[Scope.READ], weight=2.5, quota=DAILY, secrets=["CRM"])
 
     caller = await keys.authenticate(made.key.encode())
 
-    assert caller == Caller(id=made.row.id, name="nightly", scopes=frozenset({Scope.READ}), weight=2.5, quota=DAILY)
+    assert caller == Caller(
+        id=made.row.id,
+        name="nightly",
+        scopes=frozenset({Scope.READ}),
+        weight=2.5,
+        quota=DAILY,
+        secrets=frozenset({"CRM"}),
+    )
+
+
+async def test_a_new_key_may_use_no_secret_and_who_needs_no_key_all(keys: Keys) -> None:
+    assert (await keys.create("a")).row.secrets == NO_SECRETS
+    assert LOCAL.secrets == ENVIRONMENT.secrets == ALL_SECRETS
 
 
 async def test_nothing_that_is_kept_gives_the_key_away(keys: Keys, journal: Journal) -> None:
@@ -132,6 +144,11 @@ async def test_revoking_again_changes_nothing_and_an_unknown_id_is_said(keys: Ke
         ("expires_at", {"expires_at": float("nan")}),
         ("rate_limit_per_minute", {"rate_per_minute": 0}),
         ("weight", {"weight": 0.5}),
+        ("secrets", {"secrets": ["two words"]}),
+        ("secrets", {"secrets": ["*CRM"]}),
+        ("secrets", {"secrets": [""]}),
+        ("secrets", {"secrets": ["x" * 101]}),
+        ("secrets", {"secrets": [f"s{number}" for number in range(101)]}),
         ("weight", {"weight": float("nan")}),
         ("tokens_per_day", {"quota": replace(DAILY, tokens_per_day=-1)}),
     ],

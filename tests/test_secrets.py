@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from vera_orchestrator.errors import InvalidPayload, NotConfigured
 from vera_orchestrator.secrets import (
+    EVERY_SECRET,
     SECRET_HEADERS,
     SECRET_KEYS,
     Sealer,
     environment_variable,
     mask,
+    may_use,
     redact,
     resolve_secrets,
 )
@@ -211,3 +213,11 @@ def test_processes_that_make_the_key_at_once_share_one(tmp_path: Path) -> None:
         process.join()
     sealer = Sealer.from_file(path)
     assert [sealer.unseal(item) for item in sealed] == [{"password": "hunter2"}] * 3
+
+
+def test_a_secret_is_allowed_by_the_name_of_its_variable() -> None:
+    assert may_use({"CRM_TOKEN", "MAIL"}, "crm-token")
+    assert may_use({EVERY_SECRET}, "crm-token")
+    for allowed in ((), {"MAIL"}, {"CRM"}, {"CRM_TOKEN_2"}):
+        assert not may_use(allowed, "CRM_TOKEN")
+    assert not may_use({"MAIL"}, EVERY_SECRET)

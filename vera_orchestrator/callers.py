@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vera_orchestrator.models import APIQuota
+from vera_orchestrator.secrets import EVERY_SECRET
+
+ALL_SECRETS = frozenset({EVERY_SECRET})
+NO_SECRETS: frozenset[str] = frozenset()
 
 
 class Scope(StrEnum):
@@ -26,7 +30,8 @@ class Caller:
     """Who calls.
 
     `id` is that of the key, None for somebody on this machine without one. `weight` is how many turns it takes where
-    others take one, `rate_per_minute` how many tasks it may submit, `quota` what its tasks may use of language models.
+    others take one, `rate_per_minute` how many tasks it may submit, `quota` what its tasks may use of language models,
+    `secrets` which named secrets of the server they may.
     `admit`, where there is a rate, counts so many tasks or raises RateExceeded.
     """
 
@@ -36,6 +41,7 @@ class Caller:
     weight: float = 1.0
     rate_per_minute: int | None = None
     quota: APIQuota | None = None
+    secrets: frozenset[str] = NO_SECRETS
     admit: Callable[[int], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
 
     def may(self, scope: Scope) -> bool:
@@ -47,10 +53,10 @@ class Caller:
         return Scope.MANAGE in self.scopes or owner == self.id
 
 
-LOCAL = Caller()
+LOCAL = Caller(secrets=ALL_SECRETS)
 """Somebody on this machine."""
 
-ENVIRONMENT = Caller(id="environment", name="environment")
+ENVIRONMENT = Caller(id="environment", name="environment", secrets=ALL_SECRETS)
 """Whoever has the key that the setting `api_key` holds."""
 
 

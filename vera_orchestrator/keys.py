@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
+import re
+import secrets as randomness
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -18,13 +19,14 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from vera_orchestrator.callers import ENVIRONMENT, Caller, Scope
+from vera_orchestrator.callers import ENVIRONMENT, NO_SECRETS, Caller, Scope
 from vera_orchestrator.errors import InvalidValue, NotFound, OverLimit, RateExceeded
 from vera_orchestrator.journal.access import AuditRow, KeyRow
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.factory import make_journal
 from vera_orchestrator.models import APIQuota
 from vera_orchestrator.quota import Fits, Limits, Never
+from vera_orchestrator.secrets import EVERY_SECRET
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.windows import SECOND
 
@@ -32,6 +34,8 @@ PREFIX = "vera"
 USUAL_SCOPES = frozenset({Scope.SUBMIT, Scope.READ})
 WEIGHTS = (1.0, 1_000.0)
 NAME_LENGTH = 200
+SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+MOST_SECRETS = 100
 LONGEST_SECONDS = 36_500 * 86_400
 KNOWN_SECONDS = 1.0
 """How long another process may go on with what it knew of a key."""
@@ -80,14 +84,16 @@ class Keys:
         rate_per_minute: int | None = None,
         weight: float = 1.0,
         quota: APIQuota | None = None,
+        secrets: Collection[str] = NO_SECRETS,
     ) -> NewKey:
         """Make a key; raises InvalidValue, naming the field."""
         now = self._now()
         _check(name, scopes, expires_at, now, rate_per_minute, weight)
+        _check_secrets(secrets)
         if quota is not None:
             Limits.of_quota(quota, self._zone)
-        key_id = secrets.token_hex(6)
-        key = f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
+        key_id = randomness.token_hex(6)
+        key = f"{PREFIX}_{key_id}_{randomness.token_hex(32)}"
         row = KeyRow(
             id=key_id,
             name=name,
@@ -98,6 +104,7 @@ class Keys:
             rate_per_minute=rate_per_minute,
             weight=weight,
             quota=quota,
+            secrets=frozenset(secrets),
         )
         await self._journal.open()
         await self._journal.access.add_key(row)
@@ -205,6 +212,7 @@ class Keys:
             weight=row.weight,
             rate_per_minute=rate,
             quota=row.quota,
+            secrets=row.secrets,
             admit=None if rate is None else partial(self.take, row.id, rate),
         )
 
@@ -261,3 +269,16 @@ def _check(
         raise InvalidValue("a rate is between 1 and 1,000,000.", field="rate_limit_per_minute")
     if not WEIGHTS[0] <= weight <= WEIGHTS[1]:
         raise InvalidValue("a weight is between 1 and 1,000.", field="weight")
+
+
+def _check_secrets(names: Collection[str]) -> None:
+    """Raise InvalidValue unless a key can have these names of secrets."""
+    if len(names) > MOST_SECRETS:
+        raise InvalidValue(f"a key has up to {MOST_SECRETS} of them.", field="secrets", remedy="Allow all: '*'.")
+    for name in names:
+        if name != EVERY_SECRET and not SECRET_NAME.fullmatch(name):
+            raise InvalidValue(
+                f"{name!r} is no name of a secret.",
+                field="secrets",
+                remedy="Give NAME for VERA_SECRET_NAME: letters, digits, and _ . - between them; or '*' for all.",
+            )

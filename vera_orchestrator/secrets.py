@@ -15,7 +15,7 @@ import re
 import stat
 import tempfile
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +28,8 @@ from vera_orchestrator.errors import InvalidPayload, NotConfigured
 Lookup = Callable[[str], str]
 
 REFERENCE = "$secret"
+EVERY_SECRET = "*"
+"""Among the names that a caller may use: all of them."""
 SEALED = "$sealed"
 MASK = "***"
 TOKEN_PREFIX = "gAAAA"  # of every Fernet token: its version byte and the high bytes of its time
@@ -76,6 +78,11 @@ def from_environment(name: str) -> str:
             f"The secret {name!r} is not set.", remedy=f"Set {variable} where the orchestrator and its workers run."
         )
     return value
+
+
+def may_use(allowed: Collection[str], name: str) -> bool:
+    """Return whether a named secret is among those that are allowed; names of one variable are one name."""
+    return EVERY_SECRET in allowed or environment_variable(name) in map(environment_variable, allowed)
 
 
 def resolve_secrets(payload: Any, lookup: Lookup = from_environment) -> Any:

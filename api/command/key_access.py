@@ -79,6 +79,7 @@ class Stored(KeyAccess):
                 rate_per_minute=body.get("rate_limit_per_minute"),
                 weight=body["weight"],
                 quota=_quota(body),
+                secrets=body.get("secrets", ()),
             )
             await keys.note(LOCAL, "create_key", new.row.id, 200)
             return new

@@ -29,8 +29,17 @@ def keys_view(keys: Sequence[Mapping[str, Any]]) -> Table:
         for key in keys
     ]
     return plain_table(
-        ("key", "name", "status", "scopes", "made", "expires", "limits"), rows, wide="limits", folds=True
+        ("key", "name", "status", "scopes", "made", "expires", "limits and secrets"),
+        rows,
+        wide="limits and secrets",
+        folds=True,
     )
+
+
+def _secrets(names: Sequence[str]) -> str:
+    if not names:
+        return "no secrets"
+    return "all secrets" if "*" in names else f"secrets {', '.join(names)}"
 
 
 def _limits(key: Mapping[str, Any]) -> str:
@@ -44,4 +53,5 @@ def _limits(key: Mapping[str, Any]) -> str:
         limits.insert(0, f"{number(key['rate_limit_per_minute'])} tasks a minute")
     if key["weight"] != 1:
         limits.append(f"weight {key['weight']:g}")
+    limits.append(_secrets(key["secrets"]))
     return ", ".join(limits)

@@ -28,6 +28,10 @@ class KeyOptions:
     ] = ()
     expires_in_days: Annotated[float | None, Parameter(help="Days until it expires; never if not given.")] = None
     rate: Annotated[int | None, Parameter(help="Tasks per minute that it may submit.")] = None
+    secret: Annotated[
+        tuple[str, ...],
+        Parameter(help="A named secret that its tasks may use, '*' for all; none if not given. Can be repeated."),
+    ] = ()
     weight: Annotated[float, Parameter(help="Turns that it takes where others take one.", show_default=True)] = 1.0
     requests_per_day: Annotated[int | None, Parameter(help="Requests to language models per day.")] = None
     tokens_per_day: Annotated[int | None, Parameter(help="Tokens per day.")] = None
@@ -41,6 +45,7 @@ class KeyOptions:
             "expires_in_days": self.expires_in_days,
             "rate_limit_per_minute": self.rate,
             "weight": self.weight,
+            "secrets": list(self.secret) or None,
             "quota_requests_per_day": self.requests_per_day,
             "quota_tokens_per_day": self.tokens_per_day,
             "quota_cost_limit_per_day": self.cost_per_day,

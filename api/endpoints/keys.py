@@ -43,6 +43,7 @@ async def create_key(_: Manager, request: Request, body: KeyRequest, orchestrato
         rate_per_minute=body.rate_limit_per_minute,
         weight=body.weight,
         quota=body.quota,
+        secrets=body.secrets,
     )
     concerns(request, made.row.id)
     return Json({**key_object(made.row, time.time()).model_dump(mode="json"), "key": made.key})

@@ -41,6 +41,13 @@ async def test_a_key_is_shown_once_and_listed_without_its_secret(client: httpx.A
     assert (other["scopes"], other["expires_at"], other["quota_tokens_per_day"]) == (["read", "submit"], None, None)
 
 
+async def test_a_key_says_which_secrets_its_tasks_may_use(client: httpx.AsyncClient) -> None:
+    for given, shown in ((None, []), (["CRM", "BILLING"], ["BILLING", "CRM"]), (["*"], ["*"]), ("*", ["*"])):
+        one = await made(client, **({} if given is None else {"secrets": given}))
+        assert one["secrets"] == shown
+        assert (await client.get("/keys")).json()["keys"][0]["secrets"] == shown
+
+
 async def test_a_revoked_key_opens_nothing_from_then_on(client: httpx.AsyncClient) -> None:
     one = await made(client, scopes=["read"])
     assert (await client.get("/status", headers=bearer(one["key"]))).status_code == 200
@@ -60,6 +67,9 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"name": "a", "scopes": ["all"]}, 422, "scopes.0"),
     ({"name": "a", "weight": 0}, 422, "weight"),
     ({"name": "a", "weights": 1}, 422, "weights"),
+    ({"name": "a", "secrets": ["two words"]}, 422, "secrets.0"),
+    ({"name": "a", "secrets": "CRM"}, 422, "secrets"),
+    ({"name": "a", "secrets": ["s"] * 101}, 422, "secrets"),
     ({"name": "a", "expires_at": "2001-01-01T00:00:00Z"}, 400, "expires_at"),
     ({"name": "a", "expires_at": "2999-01-01T00:00:00"}, 400, "expires_at"),
     ({"name": "a", "expires_at": "9999-12-31T23:59:59.999999-23:59"}, 400, "expires_at"),

@@ -13,7 +13,21 @@ from tests.command.conftest import Ask, Served
 
 
 def test_through_a_server_a_key_is_made_used_listed_and_ended(served: Served, ask: Ask) -> None:
-    made = ask("keys", "create", "nightly", "--scope", "read", "--cost-per-day", "2.5", "--rate", "30")
+    made = ask(
+        "keys",
+        "create",
+        "nightly",
+        "--scope",
+        "read",
+        "--cost-per-day",
+        "2.5",
+        "--rate",
+        "30",
+        "--secret",
+        "CRM",
+        "--secret",
+        "BILLING",
+    )
     assert made.code == Exit.OK, made.err
     key = made.out.strip()
     assert key.startswith("vera_")
@@ -22,8 +36,8 @@ def test_through_a_server_a_key_is_made_used_listed_and_ended(served: Served, as
     refused = ask("keys", "list", "--key", key)
     assert (refused.code, "manage" in refused.err) == (Exit.REFUSED, True)
     listed = ask("keys", "list")
-    for words in ("nightly", "active", "read", "$2.50 USD a day", "30 tasks a minute"):
-        assert words in listed.out
+    for words in ("nightly", "active", "read", "$2.50 USD a day", "30 tasks a minute", "secrets BILLING, CRM"):
+        assert words in " ".join(listed.out.split())
     assert key not in listed.out
     key_id = key.split("_")[1]
     assert ask("keys", "revoke", key_id).code == Exit.OK
@@ -38,6 +52,8 @@ def test_without_a_server_they_are_changed_in_the_journal(
     monkeypatch.setenv("VERA_HOME", str(tmp_path))
     assert main(["keys"]) == Exit.OK
     assert "There is no key" in capsys.readouterr().out
+    assert main(["keys", "create", "any", "--secret", "*", "--json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["secrets"] == ["*"]
     options = ["--expires-in-days", "7", "--requests-per-day", "100", "--weight", "2", "--json"]
     assert main(["keys", "create", "first", *options]) == Exit.OK
     made = json.loads(capsys.readouterr().out)
@@ -45,7 +61,7 @@ def test_without_a_server_they_are_changed_in_the_journal(
     assert main(["keys", "revoke", made["key_id"]]) == Exit.OK
     capsys.readouterr()
     assert main(["keys", "list", "--json"]) == Exit.OK
-    [listed] = json.loads(capsys.readouterr().out)["keys"]
-    assert (listed["status"], "key" in listed) == ("revoked", False)
+    listed, _ = json.loads(capsys.readouterr().out)["keys"]
+    assert (listed["status"], listed["secrets"], "key" in listed) == ("revoked", [], False)
     assert main(["keys", "create", "x", "--expires-in-days", "-1"]) == Exit.USAGE
     assert "expires_at" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from vera_orchestrator.errors import InvalidValue, JournalUnavailable
 from vera_orchestrator.journal.access import AuditRow, KeyRow
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.models import APIQuota
+from vera_orchestrator.secrets import EVERY_SECRET
 
 
 def key(key_id: str = "k", **changes: Any) -> KeyRow:
@@ -27,6 +28,7 @@ def key(key_id: str = "k", **changes: Any) -> KeyRow:
         rate_per_minute=30,
         weight=2.5,
         quota=APIQuota(requests_per_minute=None, tokens_per_day=9, cost_limit_per_day=0.5),
+        secrets=frozenset({"CRM_TOKEN", "mail.password"}),
     )
     return replace(row, **changes)
 
@@ -40,8 +42,15 @@ class KeySuite:
     """Keys."""
 
     async def test_a_key_comes_back_as_it_was_kept(self, journal: Journal) -> None:
-        bare = key("bare", scopes=frozenset({Scope.MANAGE}), expires_at=None, rate_per_minute=None, quota=None)
-        for row in (key(), bare):
+        bare = key(
+            "bare",
+            scopes=frozenset({Scope.MANAGE}),
+            expires_at=None,
+            rate_per_minute=None,
+            quota=None,
+            secrets=frozenset(),
+        )
+        for row in (key(), bare, key("every", secrets=frozenset({EVERY_SECRET}))):
             await journal.access.add_key(row)
             assert await journal.access.key(row.id) == row
 
@@ -73,7 +82,8 @@ class KeySuite:
         assert await journal.access.key("k") == key(revoked_at=5.0)
 
     async def test_a_text_that_cannot_be_held_is_refused(self, journal: Journal) -> None:
-        for row in (key("nul\0"), key(name="half \ud800"), key("x" * 1_001)):
+        of_secrets = [key(secrets=frozenset({name})) for name in ("nul\0", "half \ud800", "two words", "")]
+        for row in (key("nul\0"), key(name="half \ud800"), key("x" * 1_001), *of_secrets):
             with pytest.raises(InvalidValue):
                 await journal.access.add_key(row)
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.conformance.journal_rows import LARGE, batch, ending, failure, join, row, task
 from tests.support import soon
+from vera_orchestrator.callers import ALL_SECRETS
 from vera_orchestrator.errors import JournalUnavailable
 from vera_orchestrator.journal.backend import Backend
 from vera_orchestrator.journal.base import Journal, first_key
@@ -60,12 +61,21 @@ def later_migrations(tmp_path: Path) -> Path:
     return folder
 
 
-def migrate(backend: Backend, folder: Path) -> None:
+def migrate(backend: Backend, folder: Path, head: str = "next") -> None:
     engine = backend.engine()
     try:
-        bring_up_to_date(engine, backend, folder=folder, head="next")
+        bring_up_to_date(engine, backend, folder=folder, head=head)
     finally:
         engine.dispose()
+
+
+def migrations_up_to(revision: str, folder: Path) -> Path:
+    """Return a folder with the migrations that a version knew whose newest is this one."""
+    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (folder / "versions").glob("v0*.py"):
+        if path.name[1:5] > revision:
+            path.unlink()
+    return folder
 
 
 def booking(key: str, owner: int) -> Booking:
@@ -117,6 +127,28 @@ async def test_the_older_version_goes_on_while_the_newer_one_changes_the_schema(
     with pytest.raises(JournalUnavailable, match=r"'next'.*Install the version"):
         await SQLJournal(make_backend()).open()
     await journal.close()
+
+
+async def test_keys_from_before_there_were_lists_of_secrets_may_use_all(
+    make_backend: MakeBackend, tmp_path: Path
+) -> None:
+    backend = make_backend()
+    migrate(backend, migrations_up_to("0004", tmp_path / "older"), "0004")
+    engine = backend.engine()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO api_keys (id, name, digest, scopes, created_at, weight, limits)"
+            " VALUES ('k', 'nightly', 'd', 'submit', 1.0, 1.0, '{}')"
+        )
+    engine.dispose()
+
+    journal = SQLJournal(make_backend())
+    await journal.open()
+    kept = await journal.access.key("k")
+    await journal.close()
+
+    assert kept is not None
+    assert kept.secrets == ALL_SECRETS
 
 
 async def test_a_change_of_the_schema_does_not_wait_for_ever(postgres_url: str, later_migrations: Path) -> None:

@@ -12,7 +12,10 @@ from vera_orchestrator.models import APIQuota
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyRow:
-    """One API key; `digest` is the SHA-256 of the whole key in hexadecimal digits, the key itself is kept nowhere."""
+    """One API key; `digest` is the SHA-256 of the whole key in hexadecimal digits, the key itself is kept nowhere.
+
+    `secrets` are the named secrets that its tasks may use, `EVERY_SECRET` among them means all.
+    """
 
     id: str
     name: str
@@ -24,6 +27,7 @@ class KeyRow:
     rate_per_minute: int | None = None
     weight: float = 1.0
     quota: APIQuota | None = None
+    secrets: frozenset[str] = frozenset()
 
     def is_valid(self, now: float) -> bool:
         """Return whether it is neither revoked nor expired."""

@@ -19,6 +19,12 @@ def check_key(row: KeyRow) -> None:
     """Raise InvalidValue, naming the field, unless a key can be stored."""
     storable.check_key("id", row.id)
     storable.check({"name": row.name, "digest": row.digest})
+    for name in row.secrets:
+        storable.check({"secrets": name})
+        if name.split() != [name]:
+            raise InvalidValue(
+                f"{name!r} is no name of a secret.", field="secrets", remedy="Give names without spaces."
+            )
 
 
 def check_audit(row: AuditRow) -> None:
@@ -45,6 +51,7 @@ def key_values(row: KeyRow) -> dict[str, Any]:
         "rate_per_minute": row.rate_per_minute,
         "weight": row.weight,
         "limits": json.dumps(quota),
+        "secrets": " ".join(sorted(row.secrets)),
     }
 
 
@@ -53,7 +60,8 @@ def key_row(row: RowMapping) -> KeyRow:
     columns: dict[str, Any] = dict(row)
     quota = json.loads(columns.pop("limits"))
     scopes = frozenset(Scope(name) for name in columns.pop("scopes").split())
-    return KeyRow(**columns, scopes=scopes, quota=APIQuota(**quota) if quota else None)
+    secrets = frozenset(columns.pop("secrets").split())
+    return KeyRow(**columns, scopes=scopes, quota=APIQuota(**quota) if quota else None, secrets=secrets)
 
 
 def audit_values(row: AuditRow) -> dict[str, Any]:

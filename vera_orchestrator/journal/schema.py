@@ -21,7 +21,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The revision of the migrations that these tables match."""
 
 metadata = MetaData()
@@ -206,6 +206,7 @@ api_keys = Table(
     Column("rate_per_minute", Integer),
     Column("weight", Float, nullable=False),
     Column("limits", Text, nullable=False),
+    Column("secrets", Text, nullable=False, server_default="*"),
 )
 
 audit = Table(
