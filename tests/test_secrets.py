@@ -13,16 +13,18 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vera_orchestrator.errors import InvalidPayload, NotConfigured
+from vera_orchestrator.errors import InvalidPayload, NotAllowed, NotConfigured
 from vera_orchestrator.secrets import (
     EVERY_SECRET,
     SECRET_HEADERS,
     SECRET_KEYS,
     Sealer,
+    check_allowed,
     environment_variable,
     mask,
     may_use,
     redact,
+    references,
     resolve_secrets,
 )
 
@@ -221,3 +223,35 @@ def test_a_secret_is_allowed_by_the_name_of_its_variable() -> None:
     for allowed in ((), {"MAIL"}, {"CRM"}, {"CRM_TOKEN_2"}):
         assert not may_use(allowed, "CRM_TOKEN")
     assert not may_use({"MAIL"}, EVERY_SECRET)
+
+
+names = st.text("ab*", max_size=3)
+naming = st.recursive(
+    scalars | names.map(lambda name: {"$secret": name}) | names.map(lambda name: {"$sealed": {"$secret": name}}),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.sampled_from(["$secret", "$sealed", "password", "x"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(naming)
+def test_what_is_looked_up_is_what_was_found_before_to_be_checked(payload: Any) -> None:
+    asked: list[str] = []
+
+    def look_up(name: str) -> str:
+        asked.append(name)
+        return "value"
+
+    SEALER.open(payload, look_up)
+    assert sorted(asked) == sorted(name for _, name in references(payload))
+
+
+def test_the_place_of_a_secret_that_is_not_allowed_is_named() -> None:
+    payload = {"headers": [{"x": 1}, {"Authorization": {"$secret": "CRM"}}]}
+    check_allowed(payload, {"crm"}, place="payload", remedy="")
+    with pytest.raises(NotAllowed) as refused:
+        check_allowed(payload, (), place="payload", remedy="Allow {}.")
+    assert (refused.value.field, refused.value.remedy) == ("payload.headers.1.Authorization", "Allow CRM.")

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from vera_orchestrator.callers import ENVIRONMENT, NO_SECRETS, Caller, Scope
+from vera_orchestrator.callers import ALL_SECRETS, ENVIRONMENT, NO_SECRETS, Caller, Scope
 from vera_orchestrator.errors import InvalidValue, NotFound, OverLimit, RateExceeded
 from vera_orchestrator.journal.access import AuditRow, KeyRow
 from vera_orchestrator.journal.base import Journal
@@ -145,15 +145,30 @@ class Keys:
         """Return what the tasks of a key may use; a key that is not known has no limits."""
         if key_id == ENVIRONMENT.id:
             return NO_LIMITS
+        row = await self._row(key_id)
+        return NO_LIMITS if row is None or row.quota is None else Limits.of_quota(row.quota, self._zone)
+
+    async def secrets_of(self, key_id: str | None) -> frozenset[str]:
+        """Return the named secrets that tasks of a key may use now: none once it is revoked or expired.
+
+        Whoever has no key of the journal may use all: callers on this machine, and the key of the environment.
+        """
+        if key_id is None or key_id == ENVIRONMENT.id:
+            return ALL_SECRETS
+        row = await self._row(key_id)
+        if row is None:
+            return ALL_SECRETS
+        return row.secrets if row.is_valid(self._now()) else NO_SECRETS
+
+    async def _row(self, key_id: str) -> KeyRow | None:
         now = self._now()
         known = self._by_id.get(key_id)
         if known is None or known.until <= now:
             row = await self._journal.access.key(key_id)
             if row is None:
-                return NO_LIMITS
+                return None
             known = self._learn(row, now)
-        quota = known.row.quota
-        return NO_LIMITS if quota is None else Limits.of_quota(quota, self._zone)
+        return known.row
 
     def weight(self, key_id: str | None) -> float:
         """Return how many turns a key takes where others take one, as far as it is known here."""

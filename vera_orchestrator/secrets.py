@@ -15,7 +15,7 @@ import re
 import stat
 import tempfile
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from vera_orchestrator.errors import InvalidPayload, NotConfigured
+from vera_orchestrator.errors import InvalidPayload, NotAllowed, NotConfigured
 
 Lookup = Callable[[str], str]
 
@@ -83,6 +83,45 @@ def from_environment(name: str) -> str:
 def may_use(allowed: Collection[str], name: str) -> bool:
     """Return whether a named secret is among those that are allowed; names of one variable are one name."""
     return EVERY_SECRET in allowed or environment_variable(name) in map(environment_variable, allowed)
+
+
+def check_allowed(payload: Any, allowed: Collection[str], *, place: str, remedy: str) -> None:
+    """Raise NotAllowed for a reference to a secret that is not among the allowed ones, naming where below `place`."""
+    if EVERY_SECRET in allowed:
+        return
+    for path, name in references(payload):
+        if not may_use(allowed, name):
+            raise NotAllowed(
+                f"the key may not use the secret {name!r}.", field=".".join((place, *path)), remedy=remedy.format(name)
+            )
+
+
+def references(payload: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield where a payload names a secret, and its name."""
+    for path, value in _wrapped(payload):
+        name = value.get(REFERENCE)
+        if isinstance(name, str):
+            yield path, name
+
+
+def has_reference(payload: Any) -> bool:
+    """Return whether a payload names a secret."""
+    return any(True for _ in references(payload))
+
+
+def check_unchanged(template: Any, filled: Any) -> None:
+    """Raise NotAllowed if filling a template in has named a secret, or put in a sealed one, where it had none.
+
+    What a dependency returned is not to choose among the secrets of whoever submitted the template.
+    """
+    before = dict(_wrapped(template))
+    for path, value in _wrapped(filled):
+        if before.get(path) != value:
+            raise NotAllowed(
+                "a secret is named by what another task returned.",
+                field=".".join(("payload", *path)),
+                remedy="Name it in the payload itself.",
+            )
 
 
 def resolve_secrets(payload: Any, lookup: Lookup = from_environment) -> Any:
@@ -240,11 +279,8 @@ def _walk(value: Any, rules: _Rules, secret: bool) -> Any:
 
 
 def _walk_object(value: dict[Any, Any], rules: _Rules, secret: bool) -> Any:
-    if len(value) == 1:
-        if SEALED in value:
-            return rules.sealed(value)
-        if isinstance(value.get(REFERENCE), str):
-            return rules.reference(value)
+    if _is_wrapped(value):
+        return rules.sealed(value) if SEALED in value else rules.reference(value)
     changed: dict[Any, Any] | None = None
     for key, item in value.items():
         new = _walk(item, rules, secret or is_secret_name(key))
@@ -252,6 +288,28 @@ def _walk_object(value: dict[Any, Any], rules: _Rules, secret: bool) -> Any:
             changed = dict(value) if changed is None else changed
             changed[key] = new
     return value if changed is None else changed
+
+
+def _wrapped(payload: Any) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield every reference and sealed value with its path; what is in one is none."""
+    left: list[tuple[tuple[str, ...], Any]] = [((), payload)]
+    while left:
+        path, value = left.pop()
+        members: Iterable[tuple[Any, Any]]
+        if isinstance(value, dict):
+            if _is_wrapped(cast("dict[Any, Any]", value)):
+                yield path, value
+                continue
+            members = cast("dict[Any, Any]", value).items()
+        elif isinstance(value, list | tuple):
+            members = enumerate(cast("list[Any]", value))
+        else:
+            continue
+        left += [((*path, str(key)), member) for key, member in members if isinstance(member, dict | list | tuple)]
+
+
+def _is_wrapped(value: dict[Any, Any]) -> bool:
+    return len(value) == 1 and (SEALED in value or isinstance(value.get(REFERENCE), str))
 
 
 def _walk_array(value: list[Any] | tuple[Any, ...], rules: _Rules, secret: bool) -> Any:

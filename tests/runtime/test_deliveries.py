@@ -24,6 +24,7 @@ from vera_orchestrator.compose import sealer_of
 from vera_orchestrator.journal.factory import make_journal
 from vera_orchestrator.journal.memory import MemoryJournal
 from vera_orchestrator.journal.outbox import Delivery
+from vera_orchestrator.keys import Keys
 from vera_orchestrator.models import Task
 from vera_orchestrator.runtime.deliverer import CLAIM_SECONDS, Deliverer
 from vera_orchestrator.settings import OrchestratorConfig
@@ -106,6 +107,35 @@ async def test_a_batch_is_told_when_all_of_it_has_ended(make: Make, receiver: Se
     assert [one["id"] for one in told["data"]["tasks"]] == [task.id for task in tasks]
 
 
+async def test_a_named_secret_signs_only_what_its_key_may_use_it_for(
+    make: Make, receiver: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERA_SECRET_HOOK", SECRET)
+    orchestrator = await make(Scripted(), **allowed(receiver))
+    may = (await orchestrator.keys.create("may", secrets=["HOOK"])).row.id
+    may_not = (await orchestrator.keys.create("may not")).row.id
+    webhook: Any = hook(receiver, secret={"$secret": "hook"})
+
+    refused = Task(caller=may_not, webhook=webhook)
+    await run(orchestrator, refused)
+    await run_batch(orchestrator, [Task(caller=may), Task(caller=may_not)], batch_id="b", webhook=webhook)
+    await run(orchestrator, Task(id="told", caller=may, webhook=webhook))
+    await until(lambda: receiver.seen)
+    Receiver(SECRET).verify(receiver.seen[0].body.decode(), receiver.seen[0].headers)
+
+    async def error() -> str | None:
+        details = await orchestrator.get_task_details(refused.id)
+        assert details is not None
+        return details.messages[0].error
+
+    async with asyncio.timeout(PATIENCE):
+        while (why := await error()) is None:
+            pass
+    assert "webhook.secret: the key may not use the secret 'hook'." in why
+    await soon(orchestrator.stop())
+    assert [told["data"]["id"] for told in messages(receiver)] == ["told"]
+
+
 async def test_the_secret_stands_nowhere_in_the_state_folder(
     make_on_disk: Make, receiver: Server, tmp_path: Path
 ) -> None:
@@ -131,7 +161,8 @@ class Left:
     def sender(self, **more: Any) -> Deliverer:
         """Return what sends it."""
         config = self.config.model_copy(update=more)
-        return Deliverer(config, self.journal, sealer_of(config), now=self.clock)
+        keys = Keys(self.journal, now=self.clock)
+        return Deliverer(config, self.journal, sealer_of(config), keys.secrets_of, now=self.clock)
 
     async def message(self) -> Delivery:
         """Return what the journal knows of the message."""
@@ -249,7 +280,7 @@ async def test_a_process_that_dies_while_it_sends_leaves_the_message_to_the_next
     await journal.open()
     clock = Clock()
     clock.at += CLAIM_SECONDS + 1
-    sender = Deliverer(config, journal, sealer_of(config), now=clock)
+    sender = Deliverer(config, journal, sealer_of(config), Keys(journal).secrets_of, now=clock)
     await sender.begin()
     await sender.finish(PATIENCE)
     await journal.close()

@@ -8,42 +8,59 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+from vera_orchestrator.enums import TaskType
 from vera_orchestrator.errors import TaskFailed, TaskTimeout, VeraError
 from vera_orchestrator.metering import Channel
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.entry import Entry
 from vera_orchestrator.runtime.values import own_copy, redacted
-from vera_orchestrator.secrets import Sealer, redact
+from vera_orchestrator.secrets import Sealer, check_allowed, check_unchanged, has_reference, redact
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.substitution import substitute
 from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.metered import MeteredWorker
 
 UpstreamResults = Callable[[Entry], Awaitable[dict[str, Any]]]
+AllowedSecrets = Callable[[str | None], Awaitable[frozenset[str]]]
+NOT_ITS_SECRET = "Submit it again with a key that has not ended and may use it: vera keys create NAME --secret {}."
 
 
 class Attempts:
-    """Runs single attempts. `upstream` returns the data of a task's dependencies by id."""
+    """Runs single attempts.
 
-    def __init__(self, settings: OrchestratorConfig, sealer: Sealer, upstream: UpstreamResults) -> None:
+    `upstream` returns the data of a task's dependencies by id, `allowed` the named secrets that tasks of a key may use.
+    """
+
+    def __init__(
+        self, settings: OrchestratorConfig, sealer: Sealer, upstream: UpstreamResults, allowed: AllowedSecrets
+    ) -> None:
         self._settings = settings
         self._sealer = sealer
         self._upstream = upstream
+        self._allowed = allowed
 
     async def prepare(self, entry: Entry) -> tuple[Task, frozenset[str]]:
         """Return the task as its worker gets it, secrets and results of others filled in, and those secrets.
 
-        Raises VeraError.
+        The tasks of a batch in a task are opened one by one, when they run: in its own payload they stay as they were
+        submitted. Raises VeraError, NotAllowed for a secret that is not the caller's to use.
         """
-        opened = self._sealer.open(entry.payload)
-        payload = opened.payload
-        task = entry.task
+        task, payload, values = entry.task, entry.payload, frozenset[str]()
+        holds_tasks = task.type is TaskType.PARALLEL_BATCH
+        if not holds_tasks:
+            if task.caller is not None and has_reference(payload):
+                allowed = await self._allowed(task.caller)
+                check_allowed(payload, allowed, place="payload", remedy=NOT_ITS_SECRET)
+            opened = self._sealer.open(payload)
+            payload, values = opened.payload, opened.values
         if task.depends_on or task.depends_on_any:
             # after the secrets: what a dependency returned is not the submitter's to resolve
             payload = substitute(payload, await self._upstream(entry))
+            if holds_tasks:
+                check_unchanged(entry.payload, payload)
         if payload:  # each attempt has its own, whatever the worker does to it
             task = dataclasses.replace(task, payload=own_copy(payload))
-        return task, opened.values
+        return task, values
 
     async def run(
         self, task: Task, secrets: frozenset[str], worker: BaseWorker, channel: Channel | None = None

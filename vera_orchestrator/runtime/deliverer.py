@@ -18,9 +18,10 @@ from vera_orchestrator.http.verdict import retry_after
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.outbox import Delivery
 from vera_orchestrator.models import utcnow
+from vera_orchestrator.runtime.attempt import NOT_ITS_SECRET, AllowedSecrets
 from vera_orchestrator.runtime.codec import legible_task, to_datetime
 from vera_orchestrator.runtime.telling import BATCH
-from vera_orchestrator.secrets import Sealer
+from vera_orchestrator.secrets import Sealer, check_allowed, has_reference
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.webhooks import GONE, headers_of, next_attempt
 
@@ -46,14 +47,24 @@ class Undelivered(Exception):
 
 
 class Deliverer:
-    """Sends what is due: `wake` when something was written, `look` again and again, `finish` at the end."""
+    """Sends what is due: `wake` when something was written, `look` again and again, `finish` at the end.
+
+    `allowed` returns the named secrets that tasks of a key may use.
+    """
 
     def __init__(
-        self, settings: OrchestratorConfig, journal: Journal, sealer: Sealer, *, now: Callable[[], float] = time.time
+        self,
+        settings: OrchestratorConfig,
+        journal: Journal,
+        sealer: Sealer,
+        allowed: AllowedSecrets,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._sealer = sealer
+        self._allowed = allowed
         self._now = now
         self._woken = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -164,7 +175,7 @@ class Deliverer:
 
     async def _send(self, delivery: Delivery) -> None:
         body = orjson.dumps(await self._content(delivery), default=str, option=orjson.OPT_NON_STR_KEYS)
-        headers = headers_of(delivery.id, body.decode(), utcnow(), self._secret(delivery))
+        headers = headers_of(delivery.id, body.decode(), utcnow(), await self._secret(delivery))
         if self._client is None:
             self._client = await asyncio.to_thread(self._connected)
         try:
@@ -183,15 +194,24 @@ class Deliverer:
     def _connected(self) -> httpx.AsyncClient:
         return guarded_client(self._settings, follow_redirects=False, headers={"user-agent": "vera-orchestrator"})
 
-    def _secret(self, delivery: Delivery) -> str | None:
+    async def _secret(self, delivery: Delivery) -> str | None:
         if delivery.secret is None:
             own = self._settings.webhook_secret
             return None if own is None else own.get_secret_value()
-        return self._sealer.open({"secret": orjson.loads(delivery.secret)}).payload["secret"]
+        webhook = {"secret": orjson.loads(delivery.secret)}
+        if has_reference(webhook):
+            for caller in await self._callers(delivery):
+                check_allowed(webhook, await self._allowed(caller), place="webhook", remedy=NOT_ITS_SECRET)
+        return self._sealer.open(webhook).payload["secret"]
+
+    async def _callers(self, delivery: Delivery) -> set[str | None]:
+        key = delivery.subject
+        if _is_batch(delivery):
+            return {row.caller for row in await self._journal.batch_tasks(key)}
+        return {row.caller for row in (await self._journal.rows((key,))).values()}
 
     async def _content(self, delivery: Delivery) -> dict[str, Any]:
-        is_batch = delivery.kind.startswith(f"{BATCH}.")
-        data = await (self._batch(delivery.subject) if is_batch else self._task(delivery.subject))
+        data = await (self._batch(delivery.subject) if _is_batch(delivery) else self._task(delivery.subject))
         if data is None:
             raise Undelivered("it is no longer in the journal", is_final=True)
         at = to_datetime(delivery.created_at)
@@ -220,6 +240,10 @@ class Deliverer:
             "counts": counts,
             "tasks": [{"id": one.id, "status": str(one.status), "error": one.error} for one in tasks],
         }
+
+
+def _is_batch(delivery: Delivery) -> bool:
+    return delivery.kind.startswith(f"{BATCH}.")
 
 
 def _check(response: httpx.Response) -> None:

@@ -89,7 +89,7 @@ def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost
         telling=telling,
     )
     capacity = Capacity(given.registry, given.router, config, lambda: engine.limits)
-    attempts = Attempts(config, given.sealer, progress.upstream)
+    attempts = Attempts(config, given.sealer, progress.upstream, keys.secrets_of)
     settlement = Settlement(journal, config, given.hooks, progress.ended, telling)
     executions = partial(
         Executions,
@@ -132,7 +132,7 @@ def assemble(given: Outside, keys: Keys, *, taken_over: Callable[[], None], lost
         keys=keys,
         scope=given.scope,
     )
-    deliverer = Deliverer(config, journal, given.sealer)
+    deliverer = Deliverer(config, journal, given.sealer, keys.secrets_of)
     telling.written = deliverer.wake
     services = Services(
         settings=config,
