@@ -18,9 +18,12 @@ from vera_orchestrator import callers
 from vera_orchestrator.callers import LOCAL, Caller, Scope
 from vera_orchestrator.errors import NotFound
 from vera_orchestrator.models import ParallelBatch
+from vera_orchestrator.runtime.attempt import NOT_ITS_SECRET
+from vera_orchestrator.secrets import check_allowed
 
 STATE_NAME = "vera.caller"
 TARGET_NAME = "vera.target"
+NOT_THIS_KEYS_SECRET = "Use a key that may: vera keys create NAME --secret {}."
 
 BEARER = HTTPBearer(auto_error=False, description="A key. Callers on the server's own machine may need none.")
 
@@ -63,12 +66,15 @@ def target_of(connection: HTTPConnection) -> str | None:
     return named or "/".join(str(part) for part in connection.path_params.values()) or None
 
 
-async def sign(caller: Caller, tasks: Iterable[Task]) -> None:
+async def sign(caller: Caller, tasks: Iterable[Task], *, is_batch: bool = False) -> None:
     """Make tasks the caller's before they are submitted; those of one key take their turns together.
 
-    Raises RateExceeded, or OverLimit for more tasks than its rate ever lets through.
+    Raises NotAllowed for a secret that the caller may not use, RateExceeded, or OverLimit for more tasks than its rate
+    ever lets through.
     """
     signed = list(tasks)
+    for number, task in enumerate(signed):
+        _check_secrets(task, caller.secrets, NOT_THIS_KEYS_SECRET, within=f"tasks.{number}." if is_batch else "")
     await admit(caller, signed)
     for task in signed:
         task.caller = caller.id
@@ -82,6 +88,23 @@ async def admit(caller: Caller, tasks: Sequence[Task]) -> None:
     if caller.admit is not None and tasks:
         batches = [task for task in tasks if task.type == TaskType.PARALLEL_BATCH]
         await caller.admit(len(tasks) + sum(inner_tasks(task.payload) for task in batches))
+
+
+async def check_repeat(
+    orchestrator: UnifiedOrchestrator, caller: Caller, tasks: Iterable[Task], *, is_batch: bool = False
+) -> None:
+    """Raise NotAllowed where tasks use a secret that the caller may not use, or the key that they came with no more."""
+    for number, task in enumerate(tasks):
+        within = f"tasks.{number}." if is_batch else ""
+        _check_secrets(task, caller.secrets, NOT_THIS_KEYS_SECRET, within=within)
+        if task.caller != caller.id:
+            _check_secrets(task, await orchestrator.keys.secrets_of(task.caller), NOT_ITS_SECRET, within=within)
+
+
+def _check_secrets(task: Task, allowed: frozenset[str], remedy: str, *, within: str) -> None:
+    check_allowed(task.payload, allowed, place=f"{within}payload", remedy=remedy)
+    if task.webhook is not None:
+        check_allowed({"secret": task.webhook.secret}, allowed, place=f"{within}webhook", remedy=remedy)
 
 
 def own_key(caller: Caller, key: str | None) -> str | None:

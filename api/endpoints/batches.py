@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.batch_models import BatchAnswer, BatchList, BatchRequest, CancelledBatch, RetriedBatch, SubmittedBatch
-from api.callers import Reader, Submitter, admit, note_interference, own_key, sign, visible_batch
+from api.callers import Reader, Submitter, admit, check_repeat, note_interference, own_key, sign, visible_batch
 from api.documents import CONFLICT, MISSING, TOO_LARGE, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.endpoints.task import ENDED_BADLY, Wait
@@ -38,7 +38,7 @@ async def submit(
 ) -> Json:
     """Accept tasks that may depend on each other, all or none, and answer at once."""
     tasks = [task_of(one) for one in body.tasks]
-    await sign(caller, tasks)
+    await sign(caller, tasks, is_batch=True)
     batch_id = await orchestrator.submit_batch(
         tasks,
         execute_parallel=body.execute_parallel,
@@ -106,6 +106,7 @@ async def cancel(batch_id: str, caller: Submitter, orchestrator: RunningOrchestr
 async def retry(batch_id: str, caller: Submitter, orchestrator: RunningOrchestrator) -> Json:
     """Run what failed or was cancelled of a batch again; what succeeded is kept."""
     batch = await visible_batch(orchestrator, caller, batch_id)
+    await check_repeat(orchestrator, caller, batch.tasks, is_batch=True)
     await admit(caller, [task for task in batch.tasks if task.status in ENDED_BADLY])
     await note_interference(orchestrator, caller, "retry_batch", batch_id, batch.tasks)
     task_ids = await orchestrator.retry_batch(batch_id)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.callers import Reader, Submitter, admit, note_interference, readable_task, visible_task
+from api.callers import Reader, Submitter, admit, check_repeat, note_interference, readable_task, visible_task
 from api.documents import CONFLICT, MISSING, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
@@ -65,6 +65,7 @@ async def retry(task_id: str, caller: Submitter, orchestrator: RunningOrchestrat
         raise WrongStatus(
             f"the task is {task.status}.", field="task_id", remedy="Only failed and cancelled tasks can be retried."
         )
+    await check_repeat(orchestrator, caller, [task])
     await admit(caller, [task])
     await note_interference(orchestrator, caller, "retry_task", task_id, [task])
     if not await orchestrator.retry_tasks([task_id]):
