@@ -24,8 +24,8 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
     if orchestrator is not None:
         hosting.use(orchestrator)
     for router in (
+        tasks.router,  # first: what is called most is found soonest
         status.router,
-        tasks.router,
         history.router,
         batches.router,
         catalog.router,
