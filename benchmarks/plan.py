@@ -26,7 +26,7 @@ class Plan:
     `rounds` is how often the subjects take turns. The counts of `latency` are per round and subject. `batches` says by
     batch size how many rounds each subject takes part in. `history` names by subject the numbers of earlier tasks with
     which `history_latency` no-ops are measured in each round. `starts` and `programs` are samples in all.
-    `llm_requests` go to a language model in each of `llm_rounds`, each way and number at a time.
+    `llm_requests` go to a language model in each of `llm_rounds`, each way with 8 and 64 at a time.
     """
 
     name: str
@@ -87,7 +87,7 @@ DEFAULT = Plan(
     starts=5,
     programs=30,
     llm_rounds=3,
-    llm_requests=200,
+    llm_requests=500,
 )
 LONG = Plan(
     name="long",
@@ -104,6 +104,6 @@ LONG = Plan(
     },
     starts=9,
     programs=60,
-    llm_rounds=8,
-    llm_requests=300,
+    llm_rounds=5,
+    llm_requests=1_500,
 )
