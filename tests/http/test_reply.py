@@ -39,6 +39,24 @@ def test_headers_are_found_in_lower_case_and_those_of_one_name_joined() -> None:
     assert reply.headers["vary"] == "a, b"
 
 
+def test_a_header_may_be_empty() -> None:
+    reply = read(OK + b"X-Empty:\r\nContent-Length: 0\r\n\r\n")
+
+    assert reply.headers == {"x-empty": "", "content-length": "0"}
+
+
+def test_what_comes_behind_a_reply_is_not_part_of_it() -> None:
+    reply = read(WITH_LENGTH + OK + b"X-Other: 1\r\nContent-Length: 3\r\n\r\nbad")
+
+    assert (bytes(reply.body), reply.may_go_on, "x-other" in reply.headers) == (b"hello", False, False)
+
+
+def test_a_large_body_is_no_head() -> None:
+    body = b"x" * 70_000
+
+    assert read(OK + b"Content-Length: 70000\r\n\r\n" + body).body == body
+
+
 def test_a_reply_without_a_length_is_whole_when_the_connection_ends() -> None:
     reply = read(OK + b"\r\nhel", b"lo")
     assert not reply.is_whole
@@ -76,13 +94,18 @@ def test_a_connection_is_used_again_only_where_that_is_sure(text: bytes, may_go_
         OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
-        OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 5_000,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 70_000,
         OK + b"X: " + b"x" * 70_000,
     ],
 )
 def test_what_is_no_reply_is_refused(text: bytes) -> None:
     with pytest.raises(ReplyBroken):
         read(text)
+
+
+def test_a_trailer_without_end_is_refused() -> None:
+    with pytest.raises(ReplyBroken):
+        read(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: ", b"x" * 70_000)
 
 
 @pytest.mark.parametrize("text", [b"", OK, WITH_LENGTH[:-1], CHUNKED[:-1]])

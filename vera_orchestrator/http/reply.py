@@ -1,15 +1,15 @@
-"""One HTTP/1.1 reply as it comes in (RFC 9112): pure, and strict where a mistake could mix up two replies."""
+"""One HTTP/1.1 reply as it comes in, parsed by llhttp, and nothing kept of a head that does not end: pure."""
 
 from __future__ import annotations
 
-import re
+from typing import Any
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 MOST_HEAD = 65_536
-MOST_LINE = 4_096
-_STATUS = re.compile(r"HTTP/1\.([01]) (\d{3})(?: |$)")
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}")
-_END = b"\r\n\r\n"
+"""Bytes that may come before the body, between two pieces of it, or after it."""
+
+FRAMING = frozenset({"transfer-encoding", "content-length"})
 
 
 class ReplyBroken(Exception):
@@ -17,7 +17,7 @@ class ReplyBroken(Exception):
 
 
 class Reply:
-    """Takes in the bytes of one reply, until `is_whole`.
+    """Takes in the bytes of one reply, until `is_whole`; the statuses 100 to 199 are passed over.
 
     `headers` are in lower case, several of one name joined. `may_go_on` says whether the connection may be used again.
     """
@@ -28,119 +28,69 @@ class Reply:
         self.body = bytearray()
         self.is_whole = False
         self.may_go_on = False
-        self._buffer = bytearray()
-        self._length: int | None = None
-        self._is_chunked = False
+        self._since_progress = 0
+        self._parser: Any = HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(lenient_chunked_length=True)  # see `_framing`
 
     def feed(self, data: bytes) -> None:
         """Take in what came; raises ReplyBroken."""
         if self.is_whole:
             raise ReplyBroken("more than one reply")
-        self._buffer += data
-        while not self.status:
-            if not self._read_head():
-                return
-        if self._is_chunked:
-            self._read_chunks()
-        elif self._length is None:
-            self._take(len(self._buffer))
-        else:
-            self._take(min(len(self._buffer), self._length - len(self.body)))
-            if len(self.body) == self._length:
-                self._finish()
+        self._since_progress += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.may_go_on = False
+            if not self.is_whole:  # what is behind a whole one harms only the next
+                raise ReplyBroken(f"it is no HTTP/1.1: {error}") from error
+        if self._since_progress > MOST_HEAD:
+            raise ReplyBroken("its head or what is around its body is too long")
+        if self.is_whole:
+            self._parser = None  # they refer to each other
 
     def end(self) -> None:
         """Take in that the connection has ended; raises ReplyBroken unless that completes the reply."""
         if self.is_whole:
             return
-        if not self.status or self._is_chunked or self._length is not None:
+        if not self.status or self._framing():
             raise ReplyBroken("the connection ended too early")
         self.is_whole = True
 
-    def _read_head(self) -> bool:
-        """Read the head once it is there; one of the statuses 100 to 199 is passed over."""
-        end = self._buffer.find(_END)
-        if end > MOST_HEAD or (end < 0 and len(self._buffer) > MOST_HEAD):
-            raise ReplyBroken("the head is too long")
-        if end < 0:
-            return False
-        first, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
-        del self._buffer[: end + len(_END)]
-        found = _STATUS.match(first)
-        if found is None or found[2] < "100":
-            raise ReplyBroken("it does not begin as HTTP/1.1 does")
-        headers = _headers(lines)
-        status = int(found[2])
-        if status == 101:
-            raise ReplyBroken("the protocol was changed")
-        if status > 199:
-            self.status, self.headers = status, headers
-            self._find_framing(is_old=found[1] == "0")
-        return True
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        self.may_go_on = False  # if this is a second one
 
-    def _find_framing(self, *, is_old: bool) -> None:
-        headers = self.headers
-        connection = headers.get("connection", "").lower()
-        self.may_go_on = "keep-alive" in connection if is_old else "close" not in connection
-        coding, length = headers.get("transfer-encoding"), headers.get("content-length")
-        if self.status in (204, 304):
-            self._length = 0
-        elif coding is not None:
-            if coding.strip().lower() != "chunked":
-                raise ReplyBroken("an unknown transfer coding")
-            self._is_chunked = True
-            self.may_go_on &= length is None
-        elif length is not None:
-            lengths = {one.strip() for one in length.split(",")}
-            text = lengths.pop()
-            if lengths or not (text.isascii() and text.isdecimal()):
-                raise ReplyBroken("a length that is none")
-            self._length = int(text)
-        else:
-            self.may_go_on = False
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools."""
+        if self.status:  # a trailer, or of a second reply
+            return
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
-    def _read_chunks(self) -> None:
-        while (end := self._buffer.find(b"\r\n", 0, MOST_LINE)) >= 0:
-            text = bytes(self._buffer[:end]).partition(b";")[0].strip()
-            if _SIZE.fullmatch(text) is None:
-                raise ReplyBroken("a chunk without its size")
-            size = int(text, 16)
-            if not size:
-                self._read_trailer(end)
-                return
-            begin = end + 2
-            if len(self._buffer) < begin + size + 2:
-                return
-            if not self._buffer.startswith(b"\r\n", begin + size):
-                raise ReplyBroken("a chunk of another size")
-            self.body += self._buffer[begin : begin + size]
-            del self._buffer[: begin + size + 2]
-        if len(self._buffer) >= MOST_LINE:
-            raise ReplyBroken("a chunk without its size")
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        status: int = self._parser.get_status_code()
+        if self.status:
+            return
+        if status < 200:
+            self.headers.clear()
+            return
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise ReplyBroken("an unknown transfer coding")
+        self.status = status
+        # with a length beside the chunks, others on the way may see another end
+        self.may_go_on = self._parser.should_keep_alive() and len(self._framing()) < 2
 
-    def _read_trailer(self, begin: int) -> None:
-        end = self._buffer.find(_END, begin)
-        if end >= 0:
-            del self._buffer[: end + len(_END)]
-            self._finish()
-        elif len(self._buffer) > MOST_HEAD:
-            raise ReplyBroken("the trailer is too long")
+    def on_body(self, body: bytes) -> None:
+        """See httptools."""
+        self._since_progress = 0
+        if not self.is_whole:
+            self.body += body
 
-    def _take(self, count: int) -> None:
-        self.body += self._buffer[:count]
-        del self._buffer[:count]
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        self._since_progress = 0
+        self.is_whole = self.status > 0
 
-    def _finish(self) -> None:
-        self.is_whole = True
-        self.may_go_on &= not self._buffer
-
-
-def _headers(lines: list[str]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or _NAME.fullmatch(name) is None:
-            raise ReplyBroken("a header without a name")
-        name, value = name.lower(), value.strip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    def _framing(self) -> frozenset[str]:
+        return FRAMING & self.headers.keys()
