@@ -75,3 +75,27 @@ async def test_what_does_not_fit_is_named(client: httpx.AsyncClient, webhook: An
     for path, body in {"/tasks/submit": {"type": "custom"}, "/batches": {"tasks": [{"type": "custom"}]}}.items():
         answer = await client.post(path, json={**body, "webhook": webhook})
         assert problem(answer, status)["field"] == field
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "10.1.2.3:9000", "169.254.169.254", "[::1]:80", "localhost", "LocalHost.:1"]
+)
+async def test_an_address_that_needs_to_be_allowed_is_refused_at_once(client: httpx.AsyncClient, host: str) -> None:
+    webhook = {"url": f"http://{host}/hook?token=hidden"}
+    task = {"type": "custom", "webhook": webhook}
+    for path, body, field in (
+        ("/tasks/submit", task, "webhook.url"),
+        ("/batches", {"tasks": [{"type": "custom"}], "webhook": webhook}, "webhook.url"),
+        ("/batches", {"tasks": [{"type": "custom"}, task]}, "tasks.1.webhook.url"),
+    ):
+        answer = await client.post(path, json=body)
+        refused = problem(answer, 422)
+        assert refused["field"] == field
+        assert "http_allow (VERA_HTTP_ALLOW)" in refused["remedy"]
+        assert "hidden" not in answer.text
+    assert (await client.get("/tasks/history")).json()["tasks"] == []
+
+
+async def test_a_name_is_looked_up_when_its_message_is_sent(client: httpx.AsyncClient) -> None:
+    webhook = {"url": "http://localhost.localdomain.invalid/hook"}
+    assert (await client.post("/tasks/submit", json={"type": "custom", "webhook": webhook})).status_code == 200

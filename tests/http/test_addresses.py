@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vera_orchestrator.errors import InvalidValue, NotAllowed
-from vera_orchestrator.http.addresses import check_address, endpoint, endpoints, is_public
+from vera_orchestrator.http.addresses import check_address, check_written_address, endpoint, endpoints, is_public
 
 PRIVATE_V4 = [
     "0.0.0.0",
@@ -106,3 +106,19 @@ def test_an_ipv6_endpoint_stands_in_brackets() -> None:
 def test_an_entry_that_is_not_host_and_port_is_refused_by_name(entry: str) -> None:
     with pytest.raises(InvalidValue, match="http_allow"):
         endpoint(entry)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/", "https://192.168.0.1/", "http://[::ffff:10.0.0.1]:8080/", "http://localhost:9/"]
+)
+def test_an_address_in_a_url_is_checked_as_it_is_written(url: str) -> None:
+    with pytest.raises(NotAllowed, match="http_allow"):
+        check_written_address(url, endpoints(["127.0.0.1:8080"]))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:8080/", "https://LOCALHOST./", "https://1.1.1.1/", "http://[2606:4700::1]/", "http://intranet/"],
+)
+def test_public_and_allowed_addresses_and_names_pass_as_they_are_written(url: str) -> None:
+    check_written_address(url, endpoints(["127.0.0.1:8080", "localhost:443"]))

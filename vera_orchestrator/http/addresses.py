@@ -15,6 +15,7 @@ from vera_orchestrator.errors import InvalidValue, NotAllowed
 
 Endpoint = tuple[str, int]
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 TEREDO = IPv6Network("2001::/32")
 NAT64 = IPv6Network("64:ff9b::/96")
@@ -78,6 +79,21 @@ def endpoints(entries: Iterable[str]) -> frozenset[Endpoint]:
 def normal_host(host: str) -> str:
     """Return a host in the form in which hosts are compared: lower case, without the final dot of a full name."""
     return host.lower().rstrip(".")
+
+
+def check_written_address(url: str, allowed: Collection[Endpoint] = ()) -> None:
+    """Raise NotAllowed for a URL whose host is itself an address, or localhost, that a task may not call.
+
+    Any other name passes: where it leads is known once it is looked up, by whoever connects.
+    """
+    parsed = httpx.URL(url)
+    host, port = parsed.host, parsed.port or DEFAULT_PORTS.get(parsed.scheme, 0)
+    address = "127.0.0.1" if normal_host(host) == "localhost" else host
+    try:
+        ip_address(address)
+    except ValueError:
+        return
+    check_address(host, port, address, allowed)
 
 
 def check_address(host: str, port: int, address: str, allowed: Collection[Endpoint] = ()) -> None:

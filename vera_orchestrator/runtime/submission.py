@@ -10,11 +10,20 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import httpx
 import orjson
 
 from vera_orchestrator.engine.base import BatchPlan, Engine, Label
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import IdempotencyConflict, InvalidBatch, InvalidValue, QueueFull
+from vera_orchestrator.errors import (
+    IdempotencyConflict,
+    InvalidBatch,
+    InvalidPayload,
+    InvalidValue,
+    NotAllowed,
+    QueueFull,
+)
+from vera_orchestrator.http.addresses import check_written_address, endpoints
 from vera_orchestrator.journal.base import BatchRow, Journal, TaskRow
 from vera_orchestrator.models import ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
@@ -77,6 +86,7 @@ class Submission:
         Raises InvalidPayload, InvalidValue, UnknownDependency, QueueFull, DuplicateTaskId or IdempotencyConflict.
         """
         self._check(task)
+        self._check_webhook(task.webhook)
         with self._room(1):
             after, unmet = await self._dependencies_of(task) if task.depends_on or task.depends_on_any else ((), {})
             draft = self._draft(task, _now(), after)
@@ -125,6 +135,9 @@ class Submission:
             raise InvalidBatch("the batch has no tasks.", field="tasks", remedy="Give at least one task.")
         for task in tasks:
             self._check(task)
+        self._check_webhook(options.webhook)
+        for number, task in enumerate(tasks):
+            self._check_webhook(task.webhook, within=f"tasks.{number}.")
         _check_keys(tasks)
         edges = batch_edges(tasks, in_order=not options.execute_parallel)
         now = _now()
@@ -225,6 +238,17 @@ class Submission:
             raise InvalidValue(
                 f"there is no budget {task.budget!r}.", field="budget", remedy=f"{known} it to the setting llm_budgets."
             )
+
+    def _check_webhook(self, webhook: Webhook | None, within: str = "") -> None:
+        """Raise InvalidPayload for an address that is seen to be forbidden; a name is looked up when it is called."""
+        if webhook is None:
+            return
+        try:
+            check_written_address(webhook.url, endpoints(self._settings.http_allow))
+        except NotAllowed as error:
+            raise InvalidPayload(error.message, field=f"{within}webhook.url", remedy=error.remedy) from None
+        except httpx.InvalidURL as error:
+            raise InvalidPayload(f"{error}.", field=f"{within}webhook.url", remedy="Give https://host/path.") from None
 
     @contextmanager
     def _room(self, count: int) -> Generator[None]:
