@@ -17,7 +17,8 @@ from api.endpoints.status import package_version
 from api.errors import http_problem
 from api.hosting import hosting_of
 from api.metrics import add_metrics
-from api.openai import add_openai
+from api.openai import add_openai, is_openais
+from api.openai.errors import of_problem
 from api.routes import register_routes
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
 
@@ -41,7 +42,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         error.headers = {**(error.headers or {}), "Allow": ", ".join(methods_at(request))}
-    return http_problem(error)
+    problem = http_problem(error)
+    return of_problem(problem) if is_openais(request.url.path) else problem
 
 
 def methods_at(request: Request) -> list[str]:

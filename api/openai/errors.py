@@ -78,7 +78,7 @@ def of_problem(problem: Problem) -> Json:
     """Return the error for a problem."""
     told: dict[str, Any] = orjson.loads(bytes(problem.body))
     name = str(told["type"]).removeprefix(PROBLEM_TYPE)
-    kept = ("retry-after", "www-authenticate", "connection")
+    kept = ("allow", "retry-after", "www-authenticate", "connection")
     headers = {key: problem.headers[key] for key in kept if key in problem.headers}
     message = f"{told['detail']} {told['remedy'] or ''}".rstrip()
     return error(told["status"], name, message, field=told["field"], headers=headers)

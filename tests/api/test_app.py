@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from api import PREFIX, create_app
-from tests.api.support import calling, echoing, problem
+from tests.api.support import LOCAL, calling, echoing, problem
 from vera_orchestrator.errors import VeraError
 
 ROUTES = {
@@ -37,6 +37,26 @@ async def test_an_unknown_path_and_a_wrong_method_are_problems_too(tmp_path: Pat
         wrong = await client.get("/tasks/submit")
         problem(wrong, 405)
         assert wrong.headers["allow"] == "POST"
+
+
+async def test_below_v1_they_are_errors_as_openais_clients_read_them(tmp_path: Path) -> None:
+    app = create_app(echoing(tmp_path))
+    async with app.router.lifespan_context(app), calling(app) as client:
+        for path in ("/v1", "/v1/", "/v1/audio/speech"):
+            answer = await client.post(f"{LOCAL}{path}", json={})
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+            assert answer.json() == {
+                "error": {
+                    "message": "Not Found. See /docs for what there is.",
+                    "type": "invalid_request_error",
+                    "param": None,
+                    "code": "not_found",
+                }
+            }
+        wrong = await client.get(f"{LOCAL}/v1/chat/completions")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+        assert wrong.json()["error"]["code"] == "method_not_allowed"
+        problem(await client.get(f"{LOCAL}/v10"), 404)
 
 
 def test_every_error_of_the_library_maps_to_a_status_of_an_error() -> None:

@@ -24,3 +24,9 @@ async def test_a_model_that_is_not_there(stage: Stage) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         await stage.client.models.retrieve("nothing")
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+
+
+async def test_a_path_that_is_not_there_says_so_to_the_client(stage: Stage) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        await stage.client.files.list()
+    assert (caught.value.code, caught.value.type, caught.value.param) == ("not_found", "invalid_request_error", None)
