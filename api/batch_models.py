@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.models import Name, Strict, TaskRequest, WebhookRequest, examples
+from api.task_models import Message
 
 
 class BatchRequest(Strict):
@@ -53,7 +54,10 @@ class Edge(BaseModel):
 
 
 class BatchAnswer(BaseModel):
-    """A batch with its graph and its tasks; `counts` says how many tasks have each status."""
+    """A batch with its graph and its tasks.
+
+    `counts` says how many tasks have each status, `webhook` how far its messages are, null where it has no webhook.
+    """
 
     batch_id: str
     name: str | None
@@ -66,6 +70,7 @@ class BatchAnswer(BaseModel):
     prefect_url: str | None
     counts: dict[str, int]
     edges: list[Edge]
+    webhook: list[Message] | None
     tasks: list[dict[str, Any]]
 
 

@@ -19,6 +19,7 @@ from vera_orchestrator.callers import LOCAL, Caller, Scope
 from vera_orchestrator.errors import NotFound
 from vera_orchestrator.models import ParallelBatch
 from vera_orchestrator.runtime.attempt import NOT_ITS_SECRET
+from vera_orchestrator.runtime.reading import BatchDetails
 from vera_orchestrator.secrets import check_allowed
 
 STATE_NAME = "vera.caller"
@@ -160,7 +161,18 @@ async def readable_task(orchestrator: UnifiedOrchestrator, caller: Caller, task_
 
 async def visible_batch(orchestrator: UnifiedOrchestrator, caller: Caller, batch_id: str) -> ParallelBatch:
     """Return a batch; raises NotFound also for one that the caller may not see."""
-    batch = await orchestrator.get_batch(batch_id)
+    return _if_visible(await orchestrator.get_batch(batch_id), caller, batch_id)
+
+
+async def visible_batch_details(orchestrator: UnifiedOrchestrator, caller: Caller, batch_id: str) -> BatchDetails:
+    """Return a batch and the messages to its webhook; raises NotFound as `visible_batch` does."""
+    details = await orchestrator.get_batch_details(batch_id)
+    _if_visible(details and details.batch, caller, batch_id)
+    assert details is not None
+    return details
+
+
+def _if_visible(batch: ParallelBatch | None, caller: Caller, batch_id: str) -> ParallelBatch:
     if batch is None or not any(caller.may_see(task.caller) for task in batch.tasks):
         raise NotFound(f"no batch {batch_id!r}.", field="batch_id", remedy="See /batches for those there are.")
     return batch

@@ -9,10 +9,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.batch_models import BatchAnswer, BatchList, BatchRequest, CancelledBatch, RetriedBatch, SubmittedBatch
-from api.callers import Reader, Submitter, admit, check_repeat, note_interference, own_key, sign, visible_batch
+from api.callers import (
+    Reader,
+    Submitter,
+    admit,
+    check_repeat,
+    note_interference,
+    own_key,
+    sign,
+    visible_batch,
+    visible_batch_details,
+)
 from api.documents import CONFLICT, MISSING, TOO_LARGE, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
-from api.endpoints.task import ENDED_BADLY, Wait
+from api.endpoints.task import ENDED_BADLY, Wait, message_of
 from api.endpoints.tasks import task_of
 from api.guard import GuardedRoute
 from api.models import Cursor
@@ -24,6 +34,7 @@ from vera_orchestrator.callers import Scope
 from vera_orchestrator.journal.base import BatchCounts, BatchQuery
 from vera_orchestrator.runtime.codec import to_datetime
 from vera_orchestrator.runtime.intake import batch_edges
+from vera_orchestrator.runtime.reading import BatchDetails
 from vera_orchestrator.runtime.submission import decode_options
 
 LIST_LIMIT = 1_000
@@ -80,12 +91,11 @@ async def read(
     without_data: Annotated[bool, Query(alias="brief", description="Leave payloads and results' data out.")] = False,
 ) -> Json:
     """Return a batch as it stands; with `wait_seconds`, once it has ended or that time is over."""
-    batch = await visible_batch(orchestrator, caller, batch_id)
-    if wait_seconds and not batch.status.is_final:
+    if wait_seconds and not (await visible_batch(orchestrator, caller, batch_id)).status.is_final:
         with suppress(TimeoutError):
             await orchestrator.wait_for_batch(batch_id, wait_seconds)
-        batch = await visible_batch(orchestrator, caller, batch_id)
-    return Json(shown(orchestrator, batch, without_data=without_data))
+    details = await visible_batch_details(orchestrator, caller, batch_id)
+    return Json(shown(orchestrator, details, without_data=without_data))
 
 
 @router.post(
@@ -128,8 +138,9 @@ def in_list(found: BatchCounts) -> dict[str, Any]:
     }
 
 
-def shown(orchestrator: UnifiedOrchestrator, batch: ParallelBatch, *, without_data: bool) -> dict[str, Any]:
-    """Return the wire form of a batch with its graph."""
+def shown(orchestrator: UnifiedOrchestrator, details: BatchDetails, *, without_data: bool) -> dict[str, Any]:
+    """Return the wire form of a batch with its graph and the messages to its webhook."""
+    batch = details.batch
     url = orchestrator.engine.run_url(batch.flow_run_id) if batch.flow_run_id is not None else None
     whole = batch.to_dict()
     tasks = whole.pop("tasks")
@@ -138,6 +149,7 @@ def shown(orchestrator: UnifiedOrchestrator, batch: ParallelBatch, *, without_da
         "prefect_url": url,
         "counts": dict(Counter(str(task.status) for task in batch.tasks)),
         "edges": edges_of(batch),
+        "webhook": [message_of(one) for one in details.messages] if batch.webhook is not None else None,
         "tasks": [brief(task) for task in tasks] if without_data else tasks,
     }
 

@@ -62,6 +62,32 @@ async def test_a_task_shows_its_messages_and_not_where_they_go(client: httpx.Asy
     assert (await client.get(f"/tasks/{task_id}")).status_code == 200
 
 
+async def test_a_batch_shows_its_messages_and_not_where_they_go(client: httpx.AsyncClient, receiver: Server) -> None:
+    webhook = {"url": f"{receiver.url}/hook?token=hidden"}
+    body = {"tasks": [{"type": "custom", "payload": {"fail": True}}], "webhook": webhook, "batch_id": "b"}
+    assert (await client.post("/batches", json=body)).status_code == 200
+
+    async def messages(count: int) -> list[dict[str, Any]]:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                answer = await client.get("/batches/b", params={"wait_seconds": PATIENCE})
+                assert "hidden" not in answer.text
+                found = answer.json()["webhook"]
+                if len(found) == count and all(one["attempts"] for one in found):
+                    return found
+
+    (one,) = await messages(1)
+    assert (one["type"], one["attempts"], one["due_at"], one["error"]) == ("batch.failed", 1, None, None)
+    assert one["delivered_at"]
+    await client.post("/batches/b/retry")
+    assert (await messages(2))[0] == one
+
+
+async def test_a_batch_that_nobody_is_told_of_has_none(client: httpx.AsyncClient) -> None:
+    await client.post("/batches", json={"tasks": [{"type": "custom"}], "batch_id": "b"})
+    assert (await client.get("/batches/b")).json()["webhook"] is None
+
+
 @pytest.mark.parametrize(
     ("webhook", "status", "field"),
     [

@@ -27,7 +27,7 @@ from vera_orchestrator.runtime.history import ONLY_LIVE, HistoryPage, Keyed, as_
 from vera_orchestrator.runtime.lifecycle import Lifecycle
 from vera_orchestrator.runtime.parts import Parts
 from vera_orchestrator.runtime.progress import results_of
-from vera_orchestrator.runtime.reading import TaskDetails
+from vera_orchestrator.runtime.reading import BatchDetails, TaskDetails
 from vera_orchestrator.runtime.status import metrics_of, queues_of, recording_of
 from vera_orchestrator.runtime.submission import Accepted, BatchOptions
 from vera_orchestrator.webhooks import Webhook, webhook_of
@@ -292,6 +292,11 @@ class Orchestrator(Lifecycle):
         """Return a batch with its tasks as they stand, or None."""
         await self._given.journal.open()
         return await self._reading.batch(self._parts, batch_id)
+
+    async def get_batch_details(self, batch_id: str) -> BatchDetails | None:
+        """Return the same with the messages to its webhook, or None."""
+        await self._given.journal.open()
+        return await self._reading.batch_details(self._parts, batch_id)
 
     async def list_batches(self, query: BatchQuery | None = None) -> Sequence[BatchCounts]:
         """Return batches newest first, each with the number of its tasks by status."""

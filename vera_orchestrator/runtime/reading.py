@@ -36,6 +36,14 @@ class TaskDetails:
     messages: Sequence[Delivery] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchDetails:
+    """A batch, and the messages to its webhook."""
+
+    batch: ParallelBatch
+    messages: Sequence[Delivery] = ()
+
+
 class Reading:
     """Reads tasks, batches and the history."""
 
@@ -78,10 +86,24 @@ class Reading:
 
     async def batch(self, parts: Parts, batch_id: str) -> ParallelBatch | None:
         """Return a batch with all of its tasks, or None."""
+        found = await self._batch(parts, batch_id)
+        return found[1] if found is not None else None
+
+    async def batch_details(self, parts: Parts, batch_id: str) -> BatchDetails | None:
+        """Return the same with what is known beside it, or None."""
+        found = await self._batch(parts, batch_id)
+        if found is None:
+            return None
+        key, batch = found
+        return BatchDetails(
+            batch=batch, messages=await self._journal.outbox.of(key) if batch.webhook is not None else ()
+        )
+
+    async def _batch(self, parts: Parts, batch_id: str) -> tuple[int, ParallelBatch] | None:
         state = parts.progress.batches.find(batch_id)
         if state is not None:
             elsewhere = [key for key in state.open if parts.live.get(key) is None]
-            return live_batch(state, await self._journal.rows(elsewhere) if elsewhere else {})
+            return state.key, live_batch(state, await self._journal.rows(elsewhere) if elsewhere else {})
         row = await self._journal.batch(batch_id)
         if row is None:
             return None
@@ -89,12 +111,13 @@ class Reading:
         rows = await self._journal.rows(keys)
         tasks = [shown(rows[key]) for key in keys if key in rows]
         options = decode_options(row.options)
-        return ParallelBatch(
+        return row.key, ParallelBatch(
             id=row.id,
             tasks=tasks,
             execute_parallel=options.execute_parallel,
             fail_fast=options.fail_fast,
             name=options.name,
+            webhook=options.webhook,
             status=row.status if row.completed_at is not None else batch_status(tasks),
             submitted_at=to_datetime(row.submitted_at),
             completed_at=to_datetime(row.completed_at),
