@@ -11,6 +11,8 @@ from pathlib import Path
 from benchmarks.children import ROOT, ChildFailed
 
 BENCH = ROOT / ".bench"
+OWN_UV = ROOT / ".uv" / "bin" / "uv"
+"""The one that `make` installs for this project."""
 
 
 def scratch() -> Path:
@@ -31,17 +33,20 @@ def environment_python(name: str) -> Path:
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     if python.exists() and stamp.exists() and stamp.read_text() == digest:
         return python
-    uv = _uv()
+    uv = uv_program()
     _run(uv, "venv", "--quiet", "--clear", "--python", "3.11", str(folder))
     _run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), "-r", str(requirements))
     stamp.write_text(digest)
     return python
 
 
-def _uv() -> str:
+def uv_program() -> str:
+    """Return the uv to use; raises ChildFailed where there is none."""
     found = os.environ.get("UV") or shutil.which("uv")
+    if found is None and OWN_UV.exists():
+        return str(OWN_UV)
     if found is None:
-        raise ChildFailed("uv is not on PATH. Install it (`pip install uv`), or name it in the variable UV.")
+        raise ChildFailed("uv is not on PATH. Install it (`make`, or `pip install uv`), or name it in the variable UV.")
     return found
 
 
