@@ -18,7 +18,7 @@ def read_batch(name: str) -> dict[str, Any]:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(Exit.USAGE, f"{name} cannot be read: {error}.") from error
-    parsed = _parsed(text, name)
+    parsed = _parsed(text, "standard input" if name == "-" else name)
     content = cast("dict[str, Any]", {"tasks": parsed} if isinstance(parsed, list) else parsed)
     if not isinstance(content, dict) or not isinstance(content.get("tasks"), list):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise CommandFailed(Exit.USAGE, f"{name} holds no batch.", FORM)
@@ -31,6 +31,30 @@ def _parsed(text: str, name: str) -> Any:
 
     try:
         return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         kind = "JSON" if name.endswith(".json") else "YAML"
-        raise CommandFailed(Exit.USAGE, f"{name} is not {kind}: {error}.", FORM) from error
+        place, problem = _fault(error, text)
+        raise CommandFailed(Exit.USAGE, f"{name}{place} is not {kind}: {problem}.", FORM) from error
+
+
+def _fault(error: Exception, text: str) -> tuple[str, str]:
+    """Return where a text cannot be read, if that is known, and why, on one line."""
+    from yaml import MarkedYAMLError
+    from yaml.reader import ReaderError
+
+    match error:
+        case json.JSONDecodeError():
+            return _place(error.lineno, error.colno), error.msg
+        case MarkedYAMLError(problem=str(problem), problem_mark=mark) if mark is not None:
+            return _place(mark.line + 1, mark.column + 1), problem
+        case ReaderError():
+            before = text[: error.position]
+            return _place(before.count("\n") + 1, len(before) - before.rfind("\n")), f"{error.reason}"
+        case RecursionError():
+            return "", "it is nested too deeply"
+        case _:
+            return "", str(error).partition("\n")[0]
+
+
+def _place(line: int, column: int) -> str:
+    return f", line {line}, column {column},"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
-from api.command.exits import Exit
+from api.command.exits import CommandFailed, Exit
 from api.command.options import USUAL, Remote
 from api.command.output import console, print_json, tell
 
@@ -120,7 +120,7 @@ def retry(
     wait: Annotated[bool, Parameter(help="Wait for its end.")] = False,
     remote: Remote = USUAL,
 ) -> int:
-    """Run what has not succeeded of a batch again.
+    """Run what has not succeeded of a batch again; exit status 4 if there is nothing to retry.
 
     Parameters
     ----------
@@ -132,6 +132,8 @@ def retry(
 
     with Client(remote) as client:
         answer = client.post(f"{batch_path(batch_id)}/retry")
+        if not answer["task_ids"]:
+            raise CommandFailed(Exit.REFUSED, answer["message"])
         if wait:
             return batch_to_its_end(client, answer["batch_id"], as_json=remote.json)
     tell(remote, answer, [answer["message"]])

@@ -49,7 +49,8 @@ def _facts(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Prefect", escape(task.get("prefect_url") or "")
     yield "Payload", escape(_shown(task.get("payload")))
     yield "Result", escape(_shown(result.get("data")))
-    yield "Error", f"[red]{escape(_shown(result.get('error') or task.get('error')))}[/]"
+    error = escape(_shown(result.get("error") or task.get("error")))
+    yield "Error", f"[red]{error}[/]" if error else ""
 
 
 def _attempts(attempts: list[Mapping[str, Any]]) -> Table:

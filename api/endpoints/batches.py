@@ -121,6 +121,8 @@ async def retry(batch_id: str, caller: Submitter, orchestrator: RunningOrchestra
     await note_interference(orchestrator, caller, "retry_batch", batch_id, batch.tasks)
     task_ids = await orchestrator.retry_batch(batch_id)
     message = f"{len(task_ids)} tasks wait for their next attempt."
+    if not task_ids:
+        message = "Nothing to retry: it has no failed or cancelled task that is kept."
     return Json({"batch_id": batch_id, "task_ids": task_ids, "message": message})
 
 

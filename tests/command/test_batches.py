@@ -91,6 +91,39 @@ def test_a_file_that_holds_no_batch_is_wrong_use(name: str, text: str, tmp_path:
     assert refusal.value.exit_code is Exit.USAGE
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (
+            "a.yaml",
+            "tasks: [unclosed",
+            ", line 1, column 17, is not YAML: expected ',' or ']', but got '<stream end>'.",
+        ),
+        ("a.yaml", "tasks:\n  - type: custom\n  id: a\n", ", line 3, column 3, is not YAML: expected <block end>, but"),
+        ("a.yaml", "tasks:\n- a: \0", ", line 2, column 6, is not YAML: special characters are not allowed."),
+        ("a.yaml", "tasks: 2026-13-45", " is not YAML: month must be in 1..12."),
+        ("a.yaml", "[" * 5_000, " is not YAML: it is nested too deeply."),
+        ("a.json", '{\n"tasks": }', ", line 2, column 10, is not JSON: Expecting value."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_with_line_and_column_on_two_lines(
+    name: str, text: str, told: str, ask: Ask, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    done = ask("run", str(tmp_path / name))
+    assert done.code == Exit.USAGE
+    assert f"{tmp_path / name}{told}" in done.err
+    assert len(done.err.splitlines()) <= 2
+
+
+def test_where_nothing_is_to_be_retried_that_is_said_and_refused(ask: Ask, tmp_path: Path) -> None:
+    ask("run", written(tmp_path, {"batch_id": "whole", "tasks": [{"type": "custom"}]}))
+    for options in ([], ["--wait"], ["--json"]):
+        done = ask("batch", "retry", "whole", *options)
+        assert done.code == Exit.REFUSED
+        assert "Nothing to retry: it has no failed or cancelled task that is kept." in done.err + done.out
+
+
 def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="cannot be read"):
         read_batch(str(tmp_path / "nothing.yaml"))

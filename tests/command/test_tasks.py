@@ -128,3 +128,12 @@ def test_times_can_be_so_long_ago() -> None:
     assert (moment_of("2026-01-31") or "").startswith("2026-01-3")
     with pytest.raises(CommandFailed):
         moment_of("soon")
+
+
+def test_what_a_task_does_not_have_has_no_row(ask: Ask) -> None:
+    ask("submit", "custom", "text=fine", "--id", "fine", "--wait")
+    ask("submit", "custom", "fail=true", "--id", "bad", "--wait")
+    fine, bad = ask("show", "fine").out, ask("show", "bad").out
+    assert "Error" not in fine
+    assert all(len(line.split()) > 1 for line in fine.splitlines() if line.strip())
+    assert ("Error" in bad, "as was asked" in bad) == (True, True)
