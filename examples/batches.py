@@ -1,6 +1,4 @@
-"""The batches of the main job: what a Prefect server offers, fetched, summed up in the sandbox and written to a report;
-and prompts for a language model.
-"""
+"""The batches of the main job: a report on what a Prefect server offers, and prompts for a language model."""
 
 from __future__ import annotations
 
