@@ -91,6 +91,17 @@ async def test_a_list_is_narrowed_and_the_address_holds_how(desk: Watched, site:
     assert "tag=n1" in page.url
 
 
+async def test_what_is_typed_stays_while_news_come(desk: Watched, site: Site) -> None:
+    page = await desk.open("/#/tasks")
+    await page.get_by_label("Tag").fill("n")
+    await ended(site, 2)
+    await expect(page.locator("tbody tr")).to_have_count(2)
+    await page.get_by_label("Tag").press("1")
+    await page.get_by_label("Tag").press("Tab")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    assert "tag=n1" in page.url
+
+
 async def test_of_a_long_history_a_page_is_shown_and_the_next_on_demand(desk: Watched, site: Site) -> None:
     site.gate.open()
     tasks = [Task(id=f"t{n}", requirements=needs("gated")) for n in range(130)]

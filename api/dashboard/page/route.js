@@ -23,7 +23,7 @@ export const go = (path, query = {}) => { location.hash = href(path, query); };
 
 /** Change some of the query and stay in the view; what is typed makes no entry in the browser's history. */
 export function amend(change, { replace = false } = {}) {
-  const { path, query } = route.value;
+  const { path, query } = read(); // the address may have changed a moment ago, and nobody told of it yet
   const target = href(path, { ...query, ...change });
   if (!replace) { location.hash = target; return; }
   history.replaceState(null, "", target);

@@ -17,6 +17,13 @@ function Choice({ name, label, value, options }) {
   </select>`;
 }
 
+/** Keeps what is typed, whatever is told meanwhile, until it is done. */
+function Field({ name, label, value = "" }) {
+  const [typed, setTyped] = useState(null);
+  const done = (event) => { set(name)(event); setTyped(null); };
+  return html`<input class=${`narrow-field ${given(value)}`} placeholder=${label.toLowerCase()} aria-label=${label} value=${typed ?? value} onInput=${(event) => setTyped(event.target.value)} onChange=${done} />`;
+}
+
 export function Filters({ query, tasks }) {
   useLayoutEffect(() => bind({ Escape: (event) => {
     if (event.target.id !== "search") return false;
@@ -36,9 +43,9 @@ export function Filters({ query, tasks }) {
     <${Choice} name="type" label="any type" value=${query.type} options=${types.map((name) => [name, name])} />
     <${Choice} name="priority" label="any priority" value=${query.priority} options=${PRIORITIES.map((name, level) => [String(level), name])} />
     <${Choice} name="worker_id" label="any worker" value=${query.worker_id} options=${known} />
-    <input class=${`narrow-field ${given(query.tag)}`} placeholder="tag" aria-label="Tag" value=${query.tag ?? ""} onChange=${set("tag")} />
-    <input class=${`narrow-field ${given(query.caller)}`} placeholder="caller" aria-label="Caller" value=${query.caller ?? ""} onChange=${set("caller")} />
-    <input class=${`narrow-field ${given(query.batch_id)}`} placeholder="batch" aria-label="Batch" value=${query.batch_id ?? ""} onChange=${set("batch_id")} />
+    <${Field} name="tag" label="Tag" value=${query.tag} />
+    <${Field} name="caller" label="Caller" value=${query.caller} />
+    <${Field} name="batch_id" label="Batch" value=${query.batch_id} />
     </div>
     ${used.length > 0 && html`<button class="link" type="button" onClick=${() => go(["tasks"], { task: query.task })}>Clear</button>`}
   </form>`;
