@@ -18,6 +18,7 @@ from prefect.events.schemas.events import Event
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
+from vera_orchestrator.engine.hosts import claim
 from vera_orchestrator.engine.seams import events_worker
 from vera_orchestrator.engine.server_settings import EVENT_QUEUE_SIZE
 
@@ -83,6 +84,8 @@ def direct_events(context: Context, api_url: str, lost: Callable[[], None]) -> N
 
 async def send_rest(context: Context, patience: float) -> None:
     """Let what the runs of a context have said be sent, for `patience` seconds; the rest is dropped."""
+    context = context.copy()
+    context.run(claim)  # a service that begins only to end says so, where a machine is slow
     services = [context.run(EventsWorker.instance), context.run(APILogWorker.instance)]
     await asyncio.gather(*(_end(service, patience) for service in services))
 

@@ -152,8 +152,13 @@ async def be_host() -> State[Any] | None:
     return await host.inside()
 
 
+def claim() -> None:
+    """Let the current context count as ours."""
+    _ours.set(True)
+
+
 def is_ours() -> bool:
-    """Whether the current context is that of a host, its task runs, or their work."""
+    """Whether the current context is that of a host, its task runs or their work, or of what is sent about them."""
     return _ours.get()
 
 
