@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 
@@ -116,6 +117,12 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         )
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Reading the certificates takes longer than anything else that a client needs: once for all of a process."""
+    return httpx.create_ssl_context()
+
+
 def guarded_client(
     settings: OrchestratorConfig,
     *,
@@ -133,7 +140,7 @@ def guarded_client(
     transport = GuardedTransport(
         GuardedBackend(endpoints(settings.http_allow), resolver),
         limits=limits or httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5),
-        context=ssl_context or httpx.create_ssl_context(),
+        context=ssl_context or _trust(),
     )
     options = {"timeout": TIMEOUT_SECONDS, "follow_redirects": True, "max_redirects": MAX_REDIRECTS, **options}
     client = httpx.AsyncClient(transport=transport, mounts=None, proxy=None, trust_env=False, **options)
