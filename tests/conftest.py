@@ -9,11 +9,13 @@ import pytest
 
 from tests.distribution import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from tests.garbage import pytest_collection
+from tests.prefect_homes import prefect_tables
 from tests.services import docker_service, postgres_service, redis_service
 from tests.services.running import address_of, new_database, own_redis
 from tests.services.skips import pytest_make_collect_report, pytest_runtest_makereport
 
-__all__ = [  # pytest finds hooks by these names here
+__all__ = [  # pytest finds hooks and a fixture by these names here
+    "prefect_tables",
     "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_make_collect_report",

@@ -12,22 +12,37 @@ LONGEST = (
     "tests/flows/",
     "tests/dashboard/",
     "tests/faults/test_faults.py",
-    "tests/limits/",
-    "tests/examples/",
+    "tests/examples/test_main_job.py",
     "tests/crash/",
+    "tests/api/fuzzing/",
+    "tests/limits/",
+    "tests/blocks/test_orchestrator.py",
+    "tests/journal/test_postgres.py",
     "tests/services/",
+    "tests/blocks/test_registrations.py",
     "tests/test_readme.py",
+    "tests/test_unified_orchestrator.py",
+    "tests/journal/test_processes.py",
     "tests/api/test_specification.py",
+    "tests/examples/",
     "tests/runtime/",
+    "tests/journal/",
 )
 """Files and folders that are begun with, so that none of them is left over for one process at the end."""
 
 WHOLE = ("tests/engine/", "tests/flows/", "tests/limits/", "tests/dashboard/")
 """Folders that stay together, since their files share a server, processes or a browser, which take seconds to start."""
 
+HARMFUL = tuple(
+    f"tests/engine/test_{name}.py" for name in ("advice", "prefect_away", "server", "shared_servers", "two_servers")
+)
+"""Files of tests/engine that stay together by themselves: they start, stop and harm servers for half of its time."""
+
 
 def unit_of(nodeid: str) -> str:
     """Return what a test stays together with: its file, or the folder that does."""
+    if nodeid.startswith(HARMFUL):
+        return HARMFUL[0]
     return next((folder for folder in WHOLE if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 

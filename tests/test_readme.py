@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
+from tests.prefect_homes import with_tables
+
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-async def test_the_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VERA_HOME", str(tmp_path / "state"))
+async def test_the_python_examples_run_in_order(
+    tmp_path: Path, prefect_tables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERA_HOME", str(with_tables(tmp_path / "state", prefect_tables)))
     monkeypatch.setenv("VERA_OLLAMA_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("VERA_PREFECT", "embedded")
     namespace: dict[str, Any] = {"__name__": "readme"}

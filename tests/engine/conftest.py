@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ import pytest
 
 from tests.engine.recording import Records, recorded
 from tests.engine.server_users import Watch, state_of
+from tests.prefect_homes import with_tables
 from tests.support import soon
 from vera_orchestrator.engine.server import EmbeddedServer, ServerAddress
 from vera_orchestrator.runtime.orchestrator import Orchestrator
@@ -31,9 +29,9 @@ class RunningServer:
 
 
 @pytest.fixture(scope="package")
-def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One embedded server, on a fresh state folder, started by somebody with Prefect settings of their own."""
-    home = tmp_path_factory.mktemp("state") / "vera"
+def running_server(prefect_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One embedded server, started by somebody with Prefect settings of their own."""
+    home = with_tables(tmp_path_factory.mktemp("state") / "vera", prefect_tables)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS", "*")
         patch.setenv("PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED", "false")
@@ -46,24 +44,10 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
     assert supervisor.has_ended(within=20)
 
 
-def copied_home(running_server: RunningServer, parent: Path) -> Path:
-    """Return a new state folder whose server starts fast: it has the shared server's tables already."""
-    folder = parent / "vera" / "prefect"
-    folder.mkdir(parents=True)
-    origin = running_server.home / "prefect"
-    with (
-        closing(sqlite3.connect(origin / "prefect.db")) as source,
-        closing(sqlite3.connect(folder / "prefect.db")) as copy,
-    ):
-        source.backup(copy)
-    shutil.copytree(origin / "ui", folder / "ui")
-    return folder.parent
-
-
 @pytest.fixture(scope="package")
-def other_server(running_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def other_server(prefect_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A second server, which tests may harm, but leave running."""
-    home = copied_home(running_server, tmp_path_factory.mktemp("other"))
+    home = with_tables(tmp_path_factory.mktemp("other") / "vera", prefect_tables)
     server = EmbeddedServer(home, retention_days=3, start_seconds=60)
     yield RunningServer(home=home, server=server, address=asyncio.run(server.acquire()))
     supervisor = Watch(state_of(home).supervisor_pid)
@@ -72,9 +56,9 @@ def other_server(running_server: RunningServer, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def home(running_server: RunningServer, tmp_path: Path) -> Path:
+def home(prefect_tables: Path, tmp_path: Path) -> Path:
     """A state folder of its own whose server starts fast."""
-    return copied_home(running_server, tmp_path)
+    return with_tables(tmp_path / "vera", prefect_tables)
 
 
 @pytest.fixture

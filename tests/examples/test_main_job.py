@@ -19,6 +19,7 @@ from rich.console import Console
 from examples.batches import SOURCES, llm_step, main_job
 from examples.display import show_results
 from tests.http.server import free_port
+from tests.prefect_homes import with_tables
 from vera_orchestrator.graph import check_graph
 
 ROOT = Path(__file__).parents[2]
@@ -54,14 +55,14 @@ def started(home: Path, *arguments: str) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("main")
-    program = started(folder / "state", "--once")
+    program = started(folder / "state", "--once")  # where nothing is yet, as for who runs it for the first time
     output, _ = program.communicate(timeout=SECONDS)
     return Ran(code=program.returncode, output=output, reports=folder / "reports")
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Generator[subprocess.Popen[str]]:
-    program = started(tmp_path / "state")
+def kept(prefect_tables: Path, tmp_path: Path) -> Generator[subprocess.Popen[str]]:
+    program = started(with_tables(tmp_path / "state", prefect_tables))
     yield program
     program.kill()
     program.communicate()

@@ -3,18 +3,20 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from tests.flows.station import Command, Station, environment_of
 from tests.http.server import serving
+from tests.prefect_homes import with_tables
 from vera_orchestrator.engine.server import EmbeddedServer
 
 
 @pytest.fixture(scope="package")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Generator[Station]:
+def station(prefect_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Station]:
     """One server, one worker and one journal for the tests of this folder."""
-    home = tmp_path_factory.mktemp("station") / "vera"
+    home = with_tables(tmp_path_factory.mktemp("station") / "vera", prefect_tables)
     server = EmbeddedServer(home, retention_days=3, start_seconds=60)
     with serving() as web:
         address = asyncio.run(server.acquire())
