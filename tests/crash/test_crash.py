@@ -13,6 +13,7 @@ from threading import Timer
 import pytest
 
 from tests.crash.program import CONCURRENCY
+from tests.prefect_homes import with_tables
 
 pytestmark = pytest.mark.flaky(reruns=0)  # a promise that is broken once is broken
 
@@ -57,13 +58,13 @@ def check_nothing_is_lost(home: Path, prefect: str, seed: int, count: int = 3_00
     assert sum(runs == 2 for runs in executions.values()) <= CONCURRENCY, f"seed {seed}: more than those in flight"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_every_acknowledged_task_ends_once_after_a_kill(tmp_path: Path, seed: int) -> None:
     check_nothing_is_lost(tmp_path, "off", seed)
 
 
-def test_the_same_holds_with_prefect(tmp_path: Path) -> None:
-    check_nothing_is_lost(tmp_path, "embedded", 3)
+def test_the_same_holds_with_prefect(tmp_path: Path, prefect_tables: Path) -> None:
+    check_nothing_is_lost(with_tables(tmp_path, prefect_tables), "embedded", 3, count=1_000)
 
 
 @pytest.mark.soak

@@ -39,12 +39,13 @@ def check(seed: int, database: Database, folder: Path, given: Stations, *, prefe
     assert not verdict.violations, f"{verdict}\n" + "\n".join(verdict.violations)
 
 
-@pytest.mark.parametrize("seed", [3, 8])
-def test_promises_hold_on_sqlite_with_two_orchestrators(seed: int, tmp_path: Path, on_sqlite: Stations) -> None:
-    check(seed, Database.SQLITE, tmp_path, on_sqlite)
+# Few plans, that together hold most kinds of faults: on SQLite kill, long-pause and lock; on PostgreSQL kill, upgrade,
+# long-pause, hang, deaf, cut and database-kill. The others, and all in other orders, are in the long variants.
+def test_promises_hold_on_sqlite_with_two_orchestrators(tmp_path: Path, on_sqlite: Stations) -> None:
+    check(2, Database.SQLITE, tmp_path, on_sqlite)
 
 
-@pytest.mark.parametrize("seed", [1, 12, 26])
+@pytest.mark.parametrize("seed", [59, 80])
 def test_promises_hold_on_postgresql_with_three(seed: int, tmp_path: Path, on_postgresql: Stations) -> None:
     check(seed, Database.POSTGRESQL, tmp_path, on_postgresql)
 

@@ -22,6 +22,9 @@ from vera_orchestrator.errors import (
 )
 from vera_orchestrator.models import Task, TaskResult
 
+MANY = [2_000, pytest.param(10_000, marks=pytest.mark.soak)]
+"""Sizes of a batch: more than Python recurses, and many more."""
+
 
 async def fail_named(task: Task) -> TaskResult:
     """Fail what is called `bad…`."""
@@ -323,30 +326,33 @@ async def test_every_task_of_any_graph_ends_and_none_before_what_it_depends_on(m
             assert all(ended.index(one) < ended.index(task.id) for one in before)
 
 
-async def test_a_chain_of_10_000_tasks_runs_through(make_on_disk: Make) -> None:
+@pytest.mark.parametrize("count", MANY)
+async def test_a_long_chain_of_tasks_runs_through(make_on_disk: Make, count: int) -> None:
     worker = Scripted()
     orchestrator = await make_on_disk(worker)
-    tasks = [once("t0"), *(once(f"t{number}", f"t{number - 1}") for number in range(1, 10_000))]
+    tasks = [once("t0"), *(once(f"t{number}", f"t{number - 1}") for number in range(1, count))]
     await orchestrator.submit_batch(tasks, batch_id="b1")
     results = await orchestrator.wait_for_batch("b1", timeout=120)
     assert all(result.success for result in results)
     assert worker.ran == [task.id for task in tasks]
 
 
-async def test_a_chain_of_10_000_tasks_whose_first_fails_ends_as_cancelled(make_on_disk: Make) -> None:
+@pytest.mark.parametrize("count", MANY)
+async def test_a_long_chain_of_tasks_whose_first_fails_ends_as_cancelled(make_on_disk: Make, count: int) -> None:
     worker = Scripted(fail_named)
     orchestrator = await make_on_disk(worker)
-    tasks = [once("bad"), once("t0", "bad"), *(once(f"t{number}", f"t{number - 1}") for number in range(1, 9_999))]
+    tasks = [once("bad"), once("t0", "bad"), *(once(f"t{number}", f"t{number - 1}") for number in range(1, count - 1))]
     await orchestrator.submit_batch(tasks, batch_id="b1")
     results = await orchestrator.wait_for_batch("b1", timeout=60)
     assert {result.error for result in results[1:]} == {"its dependency bad failed: no luck"}
     assert worker.ran == ["bad"]
 
 
-async def test_10_000_tasks_beside_each_other_run_and_one_waits_for_them_all(make_on_disk: Make) -> None:
+@pytest.mark.parametrize("count", MANY)
+async def test_many_tasks_beside_each_other_run_and_one_waits_for_them_all(make_on_disk: Make, count: int) -> None:
     worker = Scripted()
     orchestrator = await make_on_disk(worker)
-    tasks = [once(f"t{number}") for number in range(9_999)]
+    tasks = [once(f"t{number}") for number in range(count - 1)]
     tasks.append(once("last", *(task.id for task in tasks)))
     await orchestrator.submit_batch(tasks, batch_id="b1")
     results = await orchestrator.wait_for_batch("b1", timeout=60)
