@@ -28,9 +28,8 @@ KEY = "sk-unified-9a8b7c6d"
 
 @pytest.fixture
 def config(tmp_path: Path) -> OrchestratorConfig:
-    return OrchestratorConfig(
-        home=tmp_path / "state", prefect="off", ollama_url="http://127.0.0.1:9", docker_pool_size=0, drain_seconds=0
-    )
+    quick = {"docker_pool_size": 0, "drain_seconds": 0, "freeze_garbage": False}
+    return OrchestratorConfig(home=tmp_path / "state", prefect="off", ollama_url="http://127.0.0.1:9", **quick)
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ print(json.dumps(asyncio.run(run_task(type="ollama_request", payload=payload, op
 
 
 def config_of(home: Path, **more: Any) -> OrchestratorConfig:
-    values = {"prefect": "embedded", "docker_pool_size": 0, "drain_seconds": 0, "ollama_url": UNREACHABLE}
-    return OrchestratorConfig(home=home, **{**values, **more})
+    values = {"prefect": "embedded", "docker_pool_size": 0, "drain_seconds": 0, "freeze_garbage": False}
+    return OrchestratorConfig(home=home, ollama_url=UNREACHABLE, **{**values, **more})
 
 
 @pytest.fixture

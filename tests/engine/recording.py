@@ -92,10 +92,12 @@ def shown_batches(orchestrator: Orchestrator) -> asyncio.Queue[str]:
     return shown
 
 
-async def eventually(read: Callable[[], Awaitable[T]], is_right: Callable[[T], object]) -> T:
+async def eventually(
+    read: Callable[[], Awaitable[T]], is_right: Callable[[T], object], *, within: float = PATIENCE
+) -> T:
     """Read until what was read is right, and return it; fails with the last reading."""
     never = asyncio.Event()
-    deadline = asyncio.get_running_loop().time() + PATIENCE
+    deadline = asyncio.get_running_loop().time() + within
     while True:
         value = await read()
         if is_right(value):

@@ -26,7 +26,7 @@ from vera_orchestrator.engine.server_folder import ServerState
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 
-MANY = 500
+MANY = 200
 GENEROUS = 10.0
 """Seconds that nothing here should take, on a slow machine, unless it waits for the server."""
 
@@ -37,8 +37,10 @@ from prefect import get_run_logger
 from tests.engine.recording import next_host, recorded
 from tests.engine.server_users import state_of
 from tests.support import Scripted, echo, run
-from vera_orchestrator.engine.server_folder import ServerState
+from vera_orchestrator.engine import connection
 from vera_orchestrator.models import Task
+
+connection.CALL_SECONDS = 1.0
 
 async def talk(task):
     get_run_logger().warning("a word to nobody")

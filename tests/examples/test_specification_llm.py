@@ -48,7 +48,12 @@ async def orchestrator(
     monkeypatch.setitem(ADDRESSES, "openai", f"{simulating.url}/v1")  # type: ignore[arg-type]
     monkeypatch.setitem(ADDRESSES, "anthropic", simulating.url)  # type: ignore[arg-type]
     config = OrchestratorConfig(
-        max_concurrent_tasks=10, docker_pool_size=0, ollama_url=simulating.url, home=tmp_path, prefect="off"
+        max_concurrent_tasks=10,
+        docker_pool_size=0,
+        ollama_url=simulating.url,
+        home=tmp_path,
+        prefect="off",
+        freeze_garbage=False,
     )
     async with UnifiedOrchestrator(config) as started:
         yield started

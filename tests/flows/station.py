@@ -17,8 +17,10 @@ from uuid import UUID
 
 import prefect.settings
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.deployments import arun_deployment
 from prefect.settings import temporary_settings
 
+from tests.engine.recording import eventually, has_ended, state_name
 from tests.http.server import Server
 from vera_orchestrator.engine.server import ServerAddress
 from vera_orchestrator.journal.base import Journal
@@ -100,10 +102,29 @@ class Station:
         """Start a module as a program."""
         return Command(*arguments, environment=self.environment)
 
-    def start(self, deployment: str, **parameters: Any) -> Command:
+    def watch(self, deployment: str, **parameters: Any) -> Command:
         """Start `prefect deployment run`; it ends with the flow run, with 1 if that did not complete."""
         given = ["--params", json.dumps(parameters)]
         return self.command("prefect", "deployment", "run", deployment, *given, "--watch", "--watch-interval", "1")
+
+    def start(self, deployment: str, **parameters: Any) -> UUID:
+        """Start a flow run of a deployment, without a command, which takes seconds to begin; return its id."""
+
+        async def start(client: PrefectClient) -> UUID:
+            run = await arun_deployment(deployment, client, parameters, timeout=0, as_subflow=False)
+            return run.id
+
+        return self.ask(start)
+
+    def ended(self, flow_run_id: UUID) -> str:
+        """Return the name of a flow run's state once it has ended."""
+
+        async def end(client: PrefectClient) -> str:
+            return state_name(
+                await eventually(lambda: client.read_flow_run(flow_run_id), has_ended, within=RUN_SECONDS)
+            )
+
+        return self.ask(end)
 
     @contextmanager
     def settings(self) -> Generator[None]:
