@@ -17,7 +17,7 @@ from blocks.documents import document_name
 from tests.blocks.kept import KEY, Shelf, kept_settings, opened, provider
 from tests.engine.conftest import RunningServer
 from tests.faults.proxy import Proxy
-from tests.support import Scripted, settings, soon
+from tests.support import PATIENCE, Scripted, settings, soon
 from vera_orchestrator.engine import connection
 from vera_orchestrator.models import APIQuota
 from vera_orchestrator.settings import OrchestratorConfig, PrefectMode
@@ -25,6 +25,12 @@ from vera_orchestrator.workers.llm import LLMAPIWorker, OllamaWorker
 
 ID = "Cheap_One"
 SOON = 0.05
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an end wait for what is to be written, however slow the machine is."""
+    monkeypatch.setattr(registrations, "GOODBYE_SECONDS", PATIENCE)
 
 
 @pytest.fixture
@@ -146,8 +152,7 @@ async def test_a_key_is_nowhere_in_clear(
 class TestPrefectAway:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let it be found out sooner that the server is away, and that it is back."""
-        monkeypatch.setattr(connection, "CALL_SECONDS", 1.0)
+        """Let it be found out sooner that the server is back."""
         monkeypatch.setattr(registrations, "RETRY_SECONDS_AT_MOST", SOON)
         monkeypatch.setattr(registrations, "FIRST_LOAD_SECONDS", SOON)
 
@@ -190,8 +195,15 @@ class TestPrefectAway:
             await soon(known.wait())
 
     async def test_a_server_that_does_not_answer_holds_up_neither_start_nor_end(
-        self, far: OrchestratorConfig, line: Proxy, provider_url: str, caplog: pytest.LogCaptureFixture
+        self,
+        far: OrchestratorConfig,
+        line: Proxy,
+        provider_url: str,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(connection, "CALL_SECONDS", 1.0)
+        monkeypatch.setattr(registrations, "GOODBYE_SECONDS", 2.0)
         line.hang()
         loop = asyncio.get_running_loop()
         began = loop.time()
