@@ -76,10 +76,11 @@ async def run(
     """
     accepted = await _accepted(orchestrator, caller, task)  # and not its id, which may be another caller's by now
     try:
-        if cancelled_by_leaving is None:
-            return accepted.task_id, await asyncio.wait_for(orchestrator.result_of(accepted), seconds)
-        async with _attended(orchestrator, caller, accepted.task_id, cancelled_by_leaving):
-            return accepted.task_id, await asyncio.wait_for(orchestrator.result_of(accepted), seconds)
+        async with asyncio.timeout(seconds):
+            if cancelled_by_leaving is None:
+                return accepted.task_id, await orchestrator.result_of(accepted)
+            async with _attended(orchestrator, caller, accepted.task_id, cancelled_by_leaving):
+                return accepted.task_id, await orchestrator.result_of(accepted)
     except TimeoutError:
         return accepted.task_id, None
 

@@ -1,4 +1,4 @@
-"""Asks a server over HTTP and measures: the same plain client for all ways.
+"""Asks a server over HTTP and measures: the same plain client for all ways, as light as one in Python can be.
 
 The variables BENCH_LLM_URL, BENCH_LLM_KEY and BENCH_LLM_FORM say which, with what key (empty: none),
 and in which form of requests.
@@ -6,21 +6,18 @@ and in which form of requests.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import orjson
+import uvloop
 
 from benchmarks.llm_load import MAX_TOKENS, MODEL, Load
 from benchmarks.serving import serve
-
-# servers close what is idle for five seconds: whoever keeps it as long now and then sends into a closed connection
-ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=2)
+from vera_orchestrator.http.poster import Poster
 
 
 @dataclass(frozen=True)
@@ -56,28 +53,20 @@ FORMS = {
 async def main() -> None:
     """Answer commands."""
     form = FORMS[os.environ["BENCH_LLM_FORM"]]
-    url = os.environ["BENCH_LLM_URL"]
+    url = httpx2.URL(os.environ["BENCH_LLM_URL"])
     key = os.environ["BENCH_LLM_KEY"]
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-    context = ssl.create_default_context()
-    idle: list[httpx.AsyncClient] = []
+    poster = Poster(url, headers, None)
+    path = url.raw_path.decode()
 
     async def once(prompt: str) -> None:
-        # each caller has a connection of its own: the time that a pool takes to find one grows with their number
-        client = (
-            idle.pop()
-            if idle
-            else httpx.AsyncClient(headers=headers, limits=ONE, timeout=60, verify=context, trust_env=False)
-        )
-        answer = await client.post(url, content=orjson.dumps(form.body(prompt)))
-        idle.append(client)
-        if not answer.is_success or not form.is_whole(orjson.loads(answer.content)):
-            raise RuntimeError(f"not the answer that was asked for: {answer.status_code} {answer.text}")
+        reply = await poster.post(path, orjson.dumps(form.body(prompt)), seconds=60, connect_seconds=10)
+        if reply.status not in range(200, 300) or not form.is_whole(orjson.loads(reply.body)):
+            raise RuntimeError(f"not the answer that was asked for: {reply.status} {reply.body.decode()}")
 
     await serve({"offer": Load(once).offer})
-    for client in idle:
-        await client.aclose()
+    await poster.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

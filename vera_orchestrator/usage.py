@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self, cast
 
 from vera_orchestrator.errors import InvalidValue
@@ -81,7 +81,7 @@ class Usage:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return asdict(self)
+        return {**{name: getattr(self, name) for name in COUNTS}, "estimated": self.estimated}
 
     @classmethod
     def from_json(cls, value: object) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.gc_collector import GCCollector
@@ -23,6 +24,8 @@ DURATION_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 WAITING_REMEMBERED = 100_000
 """Tasks with dependencies whose beginning to wait is remembered at most."""
 
+Metric = TypeVar("Metric", Counter, Histogram)
+
 
 class Counted:
     """Counters and histograms in a registry of their own, fed by the events of one orchestrator."""
@@ -32,6 +35,7 @@ class Counted:
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._types, self._workers, self._models = Names(MOST_TYPES), Names(MOST_WORKERS), Names(MOST_MODELS)
+        self._series: dict[tuple[Counter | Histogram, tuple[str, ...]], Counter | Histogram] = {}
         self._ready_since: dict[str, datetime] = {}
         self._unsubscribe: Callable[[], None] | None = None
         self._accepted = self._counter("vera_tasks_accepted", "Tasks that this process took charge of.", "type")
@@ -58,6 +62,13 @@ class Counted:
             "vera_unpriced_requests", "Requests to models without a known price.", "provider", "model"
         )
 
+    def _of(self, metric: Metric, *labels: str) -> Metric:
+        """Return a metric's series, which prometheus-client takes long to find."""
+        series = self._series.get((metric, labels))
+        if series is None:
+            series = self._series[metric, labels] = metric.labels(*labels)
+        return cast("Metric", series)
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
@@ -77,13 +88,13 @@ class Counted:
         task = event.task
         match event.kind:
             case TaskEventKind.ACCEPTED:
-                self._accepted.labels(self._types(str(task.type))).inc()
+                self._of(self._accepted, self._types(str(task.type))).inc()
             case TaskEventKind.WAITING:
                 self._waits(task)
             case TaskEventKind.STARTED:
                 self._started(task)
             case TaskEventKind.RETRYING:
-                self._retries.labels(self._types(str(task.type)), self._workers(event.worker_id)).inc()
+                self._of(self._retries, self._types(str(task.type)), self._workers(event.worker_id)).inc()
             case TaskEventKind.ENDED:
                 self._has_ended(event)
             case TaskEventKind.PROGRESS:
@@ -98,7 +109,7 @@ class Counted:
         since = self._ready_since.pop(task.id, None) if task.depends_on else task.submitted_at
         if task.retry_count == 0 and since is not None and task.started_at is not None:
             seconds = max(0.0, (task.started_at - since).total_seconds())
-            self._wait.labels(TaskPriority(task.priority).name.lower()).observe(seconds)
+            self._of(self._wait, TaskPriority(task.priority).name.lower()).observe(seconds)
 
     def _has_ended(self, event: TaskEvent) -> None:
         task = event.task
@@ -106,23 +117,23 @@ class Counted:
             return
         self._ready_since.pop(task.id, None)
         kind = self._types(str(task.type))
-        self._ended.labels(kind, task.status.value).inc()
+        self._of(self._ended, kind, task.status.value).inc()
         if task.started_at is not None and task.completed_at is not None:
             worker = self._workers(None if task.result is None else task.result.worker_id)
             seconds = max(0.0, (task.completed_at - task.started_at).total_seconds())
-            self._duration.labels(kind, worker, task.status.value).observe(seconds)
+            self._of(self._duration, kind, worker, task.status.value).observe(seconds)
 
     def _spent(self, event: SpendEvent) -> None:
         names = (event.provider, self._models(event.model))
-        self._requests.labels(*names).inc(event.requests)
+        self._of(self._requests, *names).inc(event.requests)
         if event.usage is None:
-            self._tokens.labels(*names, "unreported").inc(event.tokens)
+            self._of(self._tokens, *names, "unreported").inc(event.tokens)
         else:
             for kind in COUNTS:
                 count = getattr(event.usage, kind)
                 if count:
-                    self._tokens.labels(*names, kind).inc(count)
+                    self._of(self._tokens, *names, kind).inc(count)
         if event.cost is None:
-            self._unpriced.labels(*names).inc(event.requests)
+            self._of(self._unpriced, *names).inc(event.requests)
         else:
-            self._spend.labels(*names).inc(float(event.cost))
+            self._of(self._spend, *names).inc(float(event.cost))

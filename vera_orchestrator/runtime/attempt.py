@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable
@@ -59,7 +60,8 @@ class Attempts:
             if holds_tasks:
                 check_unchanged(entry.payload, payload)
         if payload:  # each attempt has its own, whatever the worker does to it
-            task = dataclasses.replace(task, payload=own_copy(payload))
+            task = copy.copy(task)
+            task.payload = own_copy(payload)
         return task, values
 
     async def run(

@@ -8,7 +8,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -36,6 +36,8 @@ from vera_orchestrator.workers.metered import MeteredWorker
 SLOT_RECHECK_SECONDS = 0.1
 AWAY_RECHECK_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 3_600.0
+MARK_SECONDS = 0.05
+"""How long a task runs before it is marked as begun: the end of a shorter one says when that was."""
 logger = logging.getLogger(__name__)
 
 
@@ -238,18 +240,26 @@ class Executions:
         if task.max_retries == 0 or entry.adopted_at is not None:
             if not await self._settlement.surely(marking):
                 raise LeaseLost("another owner has the task.")
+            result = await self._asked(entry, seat)
         else:
-            asyncio.ensure_future(marking(hurries=False)).add_done_callback(_unheeded)
-        if entry.call is not None:
-            result = await self._metered(entry, seat)
-        else:
-            given, secrets = await self._attempts.prepare(entry)
-            result = await self._attempts.run(self._watched(entry, given, seat.worker), secrets, seat.worker)
-            seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
+            mark = asyncio.get_running_loop().call_later(MARK_SECONDS, _mark, partial(marking, hurries=False))
+            try:
+                result = await self._asked(entry, seat)
+            finally:
+                mark.cancel()
         result.metrics = {
             **result.metrics,
             "routing": {"worker": seat.worker.worker_id, "considered": entry.considered},
         }
+        return result
+
+    async def _asked(self, entry: Entry, seat: Seat) -> TaskResult:
+        """Return what the worker makes of a task."""
+        if entry.call is not None:
+            return await self._metered(entry, seat)
+        given, secrets = await self._attempts.prepare(entry)
+        result = await self._attempts.run(self._watched(entry, given, seat.worker), secrets, seat.worker)
+        seat.worker.record(success=result.success, execution_time_ms=result.execution_time_ms)
         return result
 
     async def _metered(self, entry: Entry, seat: Seat) -> TaskResult:
@@ -400,6 +410,10 @@ class Executions:
         self.unsettled.discard(task)
         if not task.cancelled() and (problem := task.exception()) is not None:
             logger.error("the end of a task could not be written", exc_info=problem)
+
+
+def _mark(marking: Callable[[], Awaitable[bool]]) -> None:
+    asyncio.ensure_future(marking()).add_done_callback(_unheeded)
 
 
 def _unheeded(mark: asyncio.Future[bool]) -> None:

@@ -60,6 +60,7 @@ class OpenAIAdapter(Adapter):
             http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         )
         self._post = OpenAIPost(self._client)
+        self._is_own_address = self._client.base_url.host == HOST
 
     @property
     def pricing_provider(self) -> str | None:
@@ -127,7 +128,7 @@ class OpenAIAdapter(Adapter):
                 yield chunk
 
     def _body(self, call: LLMCall) -> dict[str, Any]:
-        return request_body(call, own_address=self._client.base_url.host == HOST)
+        return request_body(call, own_address=self._is_own_address)
 
     def _translated(self) -> AbstractContextManager[None]:
         return translated(ERRORS, self, self._clean)
