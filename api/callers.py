@@ -13,7 +13,7 @@ from fastapi import Depends
 from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
-from BackgroundCognition.orchestrator import Task, TaskType, UnifiedOrchestrator
+from BackgroundCognition.orchestrator import Task, TaskStatus, TaskType, UnifiedOrchestrator
 from vera_orchestrator import callers
 from vera_orchestrator.callers import LOCAL, Caller, Scope
 from vera_orchestrator.errors import NotFound
@@ -24,6 +24,7 @@ from vera_orchestrator.secrets import check_allowed
 
 STATE_NAME = "vera.caller"
 TARGET_NAME = "vera.target"
+ENDED_BADLY = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 NOT_THIS_KEYS_SECRET = "Use a key that may: vera keys create NAME --secret {}."
 
 BEARER = HTTPBearer(auto_error=False, description="A key. Callers on the server's own machine may need none.")
@@ -94,8 +95,10 @@ async def admit(caller: Caller, tasks: Sequence[Task]) -> None:
 async def check_repeat(
     orchestrator: UnifiedOrchestrator, caller: Caller, tasks: Iterable[Task], *, is_batch: bool = False
 ) -> None:
-    """Raise NotAllowed where tasks use a secret that the caller may not use, or the key that they came with no more."""
+    """Raise NotAllowed where a task that ended badly uses a secret that the caller, or the task's own key, may not."""
     for number, task in enumerate(tasks):
+        if task.status not in ENDED_BADLY:  # it is not run again
+            continue
         within = f"tasks.{number}." if is_batch else ""
         _check_secrets(task, caller.secrets, NOT_THIS_KEYS_SECRET, within=within)
         if task.caller != caller.id:

@@ -18,6 +18,7 @@ class Demand:
 
     `amounts` are upper bounds. `credential` names the key at its provider, whoever registered it, and is the scope of
     the worker's own limits; `provider` is the kind. `limits` and `rates` are those of the worker, by scope.
+    `prepared` is for the worker alone: the attempt that was admitted with this demand finds it in its channel.
     """
 
     credential: str
@@ -26,6 +27,7 @@ class Demand:
     amounts: Amounts
     limits: Mapping[str, Limits] = field(default_factory=dict[str, Limits])
     rates: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+    prepared: object = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +51,8 @@ class Channel:
     So does `observer`, who puts up with an attempt that is repeated.
 
     `spent` is the last report; None, nothing was said: then what was reserved counts as used. Without
-    `streams_for_progress` the task's `on_progress` is told only of what comes in pieces anyway.
+    `streams_for_progress` the task's `on_progress` is told only of what comes in pieces anyway. `prepared` is the
+    demand's.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Channel:
         self.spent: Spent | None = None
         self.streams_for_progress = True
         self.has_begun = False
+        self.prepared: object = None
 
     @property
     def wants_chunks(self) -> bool:

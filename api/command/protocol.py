@@ -7,7 +7,7 @@ from typing import cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LARGEST_HEAD = 131_072
-"""Bytes of headers, address or trailers of a request at most, whatever `max_header_bytes` says."""
+"""Bytes that are kept of a head, or of trailers, while their end does not come, whatever `max_header_bytes` says."""
 
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -17,10 +17,14 @@ TOO_LARGE = (
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection; whoever sends headers or trailers without end is cut off, as httptools itself keeps them all."""
+    """One connection; whoever sends headers or trailers without end is cut off, as httptools itself keeps them all.
+
+    Trailers are left out: uvicorn would show them among the headers, which a proxy in front has looked at alone.
+    """
 
     _since_progress = 0
     """Bytes that came since a piece of a body, or the end of a request."""
+    _head_is_whole = False
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
@@ -32,6 +36,21 @@ class BoundedHttp(HttpToolsProtocol):
             if cycle is None or cycle.response_complete:
                 self.transport.write(TOO_LARGE)
             self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        self._head_is_whole = False
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools."""
+        if not self._head_is_whole:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        self._head_is_whole = True
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""

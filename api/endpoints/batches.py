@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 
 from api.batch_models import BatchAnswer, BatchList, BatchRequest, CancelledBatch, RetriedBatch, SubmittedBatch
 from api.callers import (
+    ENDED_BADLY,
     Reader,
     Submitter,
     admit,
@@ -22,7 +23,7 @@ from api.callers import (
 )
 from api.documents import CONFLICT, MISSING, TOO_LARGE, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
-from api.endpoints.task import ENDED_BADLY, Wait, message_of
+from api.endpoints.task import Wait, message_of
 from api.endpoints.tasks import task_of
 from api.guard import GuardedRoute
 from api.models import Cursor

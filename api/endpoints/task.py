@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.callers import Reader, Submitter, admit, check_repeat, note_interference, readable_task, visible_task
+from api.callers import (
+    ENDED_BADLY,
+    Reader,
+    Submitter,
+    admit,
+    check_repeat,
+    note_interference,
+    readable_task,
+    visible_task,
+)
 from api.documents import CONFLICT, MISSING, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.guard import GuardedRoute
@@ -23,7 +32,6 @@ from vera_orchestrator.runtime.codec import to_datetime
 from vera_orchestrator.runtime.reading import TaskDetails
 from vera_orchestrator.windows import SECOND
 
-ENDED_BADLY = (TaskStatus.FAILED, TaskStatus.CANCELLED)
 Wait = Annotated[WaitSeconds, Query(description="Seconds to wait for the end at most.")]
 router = APIRouter(route_class=GuardedRoute, tags=["tasks"])
 

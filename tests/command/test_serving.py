@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from api.command.protocol import LARGEST_HEAD
 from api.command.serving import Server
@@ -22,10 +22,17 @@ ENDLESS = {
 }
 
 
+async def names_of(request: Request) -> dict[str, list[str]]:
+    await request.body()
+    return {"names": [*request.headers]}
+
+
 @asynccontextmanager
 async def listening() -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Give a connection to a server of an app without routes."""
-    server = Server(FastAPI())
+    """Give a connection to a server of an app that shows the names of the headers at /headers."""
+    app = FastAPI()
+    app.post("/headers")(names_of)
+    server = Server(app)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.is_up.wait()
@@ -56,3 +63,12 @@ async def test_a_large_body_and_many_requests_are_no_head() -> None:
         for _ in range(2 * LARGEST_HEAD // len(request)):
             writer.write(request)
             assert (await asyncio.wait_for(reader.readuntil(b"}"), 20)).startswith(b"HTTP/1.1 404")
+
+
+async def test_trailers_are_no_headers() -> None:
+    async with listening() as (reader, writer):
+        head = b"POST /headers HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head + b"1\r\nx\r\n0\r\nAuthorization: Bearer x\r\n\r\n")
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+
+    assert answer.endswith(b'{"names":["host","transfer-encoding"]}')

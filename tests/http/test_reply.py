@@ -51,6 +51,14 @@ def test_what_comes_behind_a_reply_is_not_part_of_it() -> None:
     assert (bytes(reply.body), reply.may_go_on, "x-other" in reply.headers) == (b"hello", False, False)
 
 
+def test_a_body_of_what_is_passed_over_is_not_part_of_it() -> None:
+    assert read(b"HTTP/1.1 199 Odd\r\nContent-Length: 3\r\n\r\nxyz" + WITH_LENGTH).body == b"hello"
+
+
+def test_the_size_of_a_chunk_may_be_filled_up() -> None:
+    assert read(OK + b"Transfer-Encoding: chunked\r\n\r\n2  \r\nok\r\n0\r\n\r\n").body == b"ok"
+
+
 def test_a_large_body_is_no_head() -> None:
     body = b"x" * 70_000
 

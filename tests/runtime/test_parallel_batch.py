@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.runtime.conftest import Make
 from tests.runtime.test_owners import abandon, until_noted_as_running
 from tests.support import Gate, Scripted, orchestrator, run, run_batch, soon, until
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.models import Task, TaskResult
+from vera_orchestrator.payloads import register_task_type
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.workers.parallel_batch import ParallelBatchWorker
 
@@ -126,3 +128,20 @@ async def test_it_holds_no_slot_of_the_orchestrator_while_its_tasks_run(with_bat
     assert await gate.next() == "a"
     await until(lambda: one.metrics["active_tasks"] == 2)
     gate.open()
+
+
+async def test_what_is_sealed_in_an_inner_task_is_a_text_again_when_that_is_checked(with_batches: Make) -> None:
+    class Mail(BaseModel):
+        password: str
+
+    register_task_type("send_mail", Mail, capabilities=["custom"])
+    seen: list[Any] = []
+
+    async def look(task: Task) -> TaskResult:
+        seen.append(task.payload["password"])
+        return TaskResult(success=True, data="sent")
+
+    one = await with_batches(Scripted(look))
+    result = await run(one, outer(inner("a", type="send_mail", payload={"password": "open sesame"})))
+    assert result.success, result.error
+    assert seen == ["open sesame"]

@@ -30,7 +30,8 @@ class Reply:
         self.may_go_on = False
         self._since_progress = 0
         self._parser: Any = HttpResponseParser(self)
-        self._parser.set_dangerous_leniencies(lenient_chunked_length=True)  # see `_framing`
+        # a length beside the chunks: see `_framing`; some servers fill up the sizes of chunks
+        self._parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_spaces_after_chunk_size=True)
 
     def feed(self, data: bytes) -> None:
         """Take in what came; raises ReplyBroken."""
@@ -84,7 +85,7 @@ class Reply:
     def on_body(self, body: bytes) -> None:
         """See httptools."""
         self._since_progress = 0
-        if not self.is_whole:
+        if self.status and not self.is_whole:
             self.body += body
 
     def on_message_complete(self) -> None:

@@ -70,7 +70,7 @@ class Call:
 
     `booking` says what is reserved for it. Instead of running it ends with `problem`, or with `answered` out of the
     cache; a new answer is kept under `cache_key`. It may begin until `late_at`, on the steady clock; `channel` is there
-    once it has.
+    once it has. `prepared` is what the worker has made for it when it told its demand.
     """
 
     task: Task | None = None
@@ -81,6 +81,7 @@ class Call:
     cache_key: str | None = None
     late_at: float = math.inf
     channel: Channel | None = None
+    prepared: object = None
 
 
 class Upstream(NamedTuple):

@@ -117,6 +117,7 @@ class Metering:
         except VeraError as error:
             call.problem = error
             return None
+        call.prepared = demand.prepared
         booking = self._booking(entry, worker, demand, own)
         call.booking = booking  # now: it may be written although the answer never comes
         found = await self._ledger.reserve(booking, slack=self._slack)
@@ -177,6 +178,7 @@ class Metering:
         if time.monotonic() > call.late_at:
             raise Late("it began too long after its reservation.")
         call.channel = Channel() if call.secrets else Channel(entry.listener, self._transcripts.begin(entry.task))
+        call.channel.prepared, call.prepared = call.prepared, None
         return call.channel
 
     def settle(self, call: Call) -> asyncio.Task[Any] | None:

@@ -33,7 +33,6 @@ from vera_orchestrator.runtime.intake import (
     Draft,
     Intake,
     batch_edges,
-    check_task,
     is_batch_key,
     unknown_dependency,
     with_batch_key,
@@ -231,7 +230,7 @@ class Submission:
         )
 
     def _check(self, task: Task) -> None:
-        check_task(task)
+        self._intake.check(task)
         budgets = self._settings.llm_budgets
         if task.budget is not None and task.budget not in budgets:
             known = f"Use one of {', '.join(sorted(budgets))}, or add" if budgets else "Add"

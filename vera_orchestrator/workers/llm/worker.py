@@ -30,13 +30,10 @@ from vera_orchestrator.workers.llm.relay import Relay
 from vera_orchestrator.workers.llm.results import answer_metrics, check_filter, data_of
 from vera_orchestrator.workers.llm.usage import UsageCounter
 
-MOST_RESERVED = 1_000
 
+class Prepared(NamedTuple):
+    """What a task asks of a model, and the connection that it was made for."""
 
-class Reserved(NamedTuple):
-    """What a demand was made of, for the attempt that follows; the payload is kept so that its id stays its own."""
-
-    payload: dict[str, Any]
     adapter: Adapter
     asked: Asked
 
@@ -77,7 +74,6 @@ class LLMWorker(ConnectedWorker):
         self.options = options
         self.usage = usage or UsageCounter()
         self._rate = rate
-        self._reserved: dict[int, Reserved] = {}
 
     @property
     def scope(self) -> str:
@@ -123,9 +119,6 @@ class LLMWorker(ConnectedWorker):
     async def demand(self, task: Task) -> Demand:
         """Return the most that the task's call may use; see Adapter for errors."""
         adapter, asked = await self._prepared(task)
-        self._reserved[id(task.payload)] = Reserved(task.payload, adapter, asked)
-        if len(self._reserved) > MOST_RESERVED:
-            del self._reserved[next(iter(self._reserved))]
         return Demand(
             credential=self.credential,
             provider=self.api_type,
@@ -133,6 +126,7 @@ class LLMWorker(ConnectedWorker):
             amounts=asked.amounts(self._costs, adapter.tokens_per_image),
             limits={self.scope: self.limits()},
             rates={} if self._rate is None else {self.scope: self._rate},
+            prepared=Prepared(adapter, asked),
         )
 
     async def attempt(self, task: Task, channel: Channel) -> TaskResult:
@@ -142,7 +136,10 @@ class LLMWorker(ConnectedWorker):
         where the provider's filter left nothing of the answer.
         """
         try:
-            adapter, asked = self._as_reserved(task) or await self._prepared(task)
+            prepared = channel.prepared
+            if not isinstance(prepared, Prepared) or prepared.adapter is not self._adapter:
+                prepared = await self._prepared(task)
+            adapter, asked = prepared
             await self._make_ready(adapter, asked.call.model, task)
         except BaseException:
             channel.report(NOT_SENT)
@@ -166,14 +163,7 @@ class LLMWorker(ConnectedWorker):
         """Return what names the answer; None for a task that does not ask for a kept one. Raises InvalidPayload."""
         return cache_key(read_payload(task), task) if "cache" in task.payload else None
 
-    def _as_reserved(self, task: Task) -> tuple[Adapter, Asked] | None:
-        """Return what was prepared when the demand of this very task was told, and forget it."""
-        found = self._reserved.pop(id(task.payload), None)
-        if found is None or found.payload is not task.payload or found.adapter is not self._adapter:
-            return None
-        return found.adapter, found.asked
-
-    async def _prepared(self, task: Task) -> tuple[Adapter, Asked]:
+    async def _prepared(self, task: Task) -> Prepared:
         adapter = self._adapter
         try:
             if adapter is None:
@@ -194,7 +184,7 @@ class LLMWorker(ConnectedWorker):
             cap=self.caps_output or self._has_limits,
             fetches_files=adapter.fetches_files,
         )
-        return adapter, asked
+        return Prepared(adapter, asked)
 
     async def _answer(
         self, adapter: Adapter, asked: Asked, task: Task, channel: Channel

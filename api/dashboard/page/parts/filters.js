@@ -21,7 +21,7 @@ function Choice({ name, label, value, options }) {
 function Field({ name, label, value = "" }) {
   const [typed, setTyped] = useState(null);
   const done = (event) => { set(name)(event); setTyped(null); };
-  return html`<input class=${`narrow-field ${given(value)}`} placeholder=${label.toLowerCase()} aria-label=${label} value=${typed ?? value} onInput=${(event) => setTyped(event.target.value)} onChange=${done} />`;
+  return html`<input class=${`narrow-field ${given(value)}`} placeholder=${label.toLowerCase()} aria-label=${label} value=${typed ?? value} onInput=${(event) => setTyped(event.target.value)} onChange=${done} onBlur=${() => setTyped(null)} />`;
 }
 
 export function Filters({ query, tasks }) {
