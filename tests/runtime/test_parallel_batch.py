@@ -18,6 +18,10 @@ from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.workers.parallel_batch import ParallelBatchWorker
 
 
+class Mail(BaseModel):
+    password: str
+
+
 def inner(task_id: str, **fields: Any) -> dict[str, Any]:
     return {"id": task_id, "type": "custom", "payload": {"data": task_id}, "max_retries": 0, **fields}
 
@@ -131,9 +135,6 @@ async def test_it_holds_no_slot_of_the_orchestrator_while_its_tasks_run(with_bat
 
 
 async def test_what_is_sealed_in_an_inner_task_is_a_text_again_when_that_is_checked(with_batches: Make) -> None:
-    class Mail(BaseModel):
-        password: str
-
     register_task_type("send_mail", Mail, capabilities=["custom"])
     seen: list[Any] = []
 
