@@ -21,7 +21,7 @@ run: $(ENV)
 	$(RUN) -m examples.main_job $(ARGS)
 
 test: $(ENV)
-	$(RUN) -m pytest -n 3 --dist loadfile --reruns 1 $(ARGS)
+	$(RUN) -m pytest -n 4 --dist loadfile --reruns 1 $(ARGS)
 
 soak: $(ENV)
 	$(RUN) -m pytest -m soak $(ARGS)
