@@ -8,7 +8,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry, Refusal, run_name
 from vera_orchestrator.runtime.events import Events, TaskEventKind, telling
 from vera_orchestrator.runtime.judgement import End, Retry, blames_worker, judge_error, judge_result
+from vera_orchestrator.runtime.marking import marked_if_long
 from vera_orchestrator.runtime.metering import Late, Metering, Refused
 from vera_orchestrator.runtime.reasons import expired
 from vera_orchestrator.runtime.settlement import Settlement
@@ -36,8 +37,6 @@ from vera_orchestrator.workers.metered import MeteredWorker
 SLOT_RECHECK_SECONDS = 0.1
 AWAY_RECHECK_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 3_600.0
-MARK_SECONDS = 0.05
-"""How long a task runs before it is marked as begun: the end of a shorter one says when that was."""
 logger = logging.getLogger(__name__)
 
 
@@ -242,11 +241,8 @@ class Executions:
                 raise LeaseLost("another owner has the task.")
             result = await self._asked(entry, seat)
         else:
-            mark = asyncio.get_running_loop().call_later(MARK_SECONDS, _mark, partial(marking, hurries=False))
-            try:
+            with marked_if_long(partial(marking, hurries=False)):
                 result = await self._asked(entry, seat)
-            finally:
-                mark.cancel()
         result.metrics = {
             **result.metrics,
             "routing": {"worker": seat.worker.worker_id, "considered": entry.considered},
@@ -410,13 +406,3 @@ class Executions:
         self.unsettled.discard(task)
         if not task.cancelled() and (problem := task.exception()) is not None:
             logger.error("the end of a task could not be written", exc_info=problem)
-
-
-def _mark(marking: Callable[[], Awaitable[bool]]) -> None:
-    asyncio.ensure_future(marking()).add_done_callback(_unheeded)
-
-
-def _unheeded(mark: asyncio.Future[bool]) -> None:
-    """Let nobody be told that a mark could not be written: the end of the task will be, or its next owner runs it."""
-    if not mark.cancelled():
-        mark.exception()
