@@ -95,6 +95,17 @@ async def test_a_mark_that_does_not_hurry_is_written_although_nothing_comes(
     assert await journal.started(1, 1, at=1.0, worker_id="w", hurries=False)
 
 
+async def test_what_does_not_hurry_is_written_at_once_when_it_is_to(
+    journal: Journal, backend: WatchedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "UNHURRIED_SECONDS", 3_600.0)
+    added = [journal.add([task(key)], hurries=False) for key in (1, 2)]
+    journal.hurry()
+
+    assert await asyncio.wait_for(asyncio.gather(*added), 30) == [Added(), Added()]
+    assert backend.transactions == 1
+
+
 async def test_a_mark_that_does_not_hurry_is_written_before_the_end(backend: WatchedBackend) -> None:
     journal = SQLJournal(backend)
     await journal.open()

@@ -261,10 +261,19 @@ class Journal(ABC):
     # tasks, on the hot path: these return at once and the awaitable ends at the commit
 
     @abstractmethod
+    def hurry(self) -> None:
+        """Write at once what does not hurry: nothing will come that it could be written with."""
+
+    @abstractmethod
     def add(
-        self, tasks: Sequence[TaskRow], batch: BatchRow | None = None, *, idempotent_since: float = 0
+        self,
+        tasks: Sequence[TaskRow],
+        batch: BatchRow | None = None,
+        *,
+        idempotent_since: float = 0,
+        hurries: bool = True,
     ) -> Awaitable[Added]:
-        """Insert tasks, and the batch they form, all or none.
+        """Insert tasks, and the batch they form, all or none; `hurries` as with `started`.
 
         Where a row's `idempotency_key` was used by a row submitted at or after `idempotent_since`, nothing is inserted
         and that row is given back; raises IdempotencyConflict if its `body_hash` differs. Raises DuplicateTaskId if an

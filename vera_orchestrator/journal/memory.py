@@ -146,8 +146,16 @@ class MemoryJournal(Journal):
 
     # tasks, on the hot path
 
+    def hurry(self) -> None:
+        """See the port; nothing is put off."""
+
     def add(
-        self, tasks: Sequence[TaskRow], batch: BatchRow | None = None, *, idempotent_since: float = 0
+        self,
+        tasks: Sequence[TaskRow],
+        batch: BatchRow | None = None,
+        *,
+        idempotent_since: float = 0,
+        hurries: bool = True,
     ) -> Awaitable[Added]:
         """See the port; raises LeaseLost for rows of an owner that was removed."""
         return self._done(lambda: self._add(tasks, batch, idempotent_since))

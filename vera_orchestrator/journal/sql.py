@@ -133,6 +133,11 @@ class SQLJournal(Journal):
         """See the port."""
         return NO_BACKLOG if self._parts is None else self._parts.writer.backlog
 
+    def hurry(self) -> None:
+        """See the port."""
+        if self._parts is not None:
+            self._parts.writer.hurry()
+
     def _hot(self, kind: Callable[[_Open], Kind[Item, T]], item: Item, *, hurries: bool = True) -> Awaitable[T]:
         """Queue a write; all errors come through the awaitable."""
         try:
@@ -197,11 +202,16 @@ class SQLJournal(Journal):
     # tasks, on the hot path
 
     def add(
-        self, tasks: Sequence[TaskRow], batch: BatchRow | None = None, *, idempotent_since: float = 0
+        self,
+        tasks: Sequence[TaskRow],
+        batch: BatchRow | None = None,
+        *,
+        idempotent_since: float = 0,
+        hurries: bool = True,
     ) -> Awaitable[Added]:
         """See the port; raises LeaseLost for rows of an owner that was removed."""
         item = hot.Submission(tasks=tuple(tasks), batch=batch, idempotent_since=idempotent_since)
-        return self._hot(lambda parts: parts.add, item)
+        return self._hot(lambda parts: parts.add, item, hurries=hurries)
 
     def started(self, key: int, fence: int, *, at: float, worker_id: str, hurries: bool = True) -> Awaitable[bool]:
         """See the port."""

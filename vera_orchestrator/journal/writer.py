@@ -154,7 +154,7 @@ class Writer:
                 self._put(operation)
             else:
                 if not self._unhurried:
-                    loop.call_later(UNHURRIED_SECONDS, self._hurry)
+                    loop.call_later(UNHURRIED_SECONDS, self.hurry)
                 self._unhurried.append(operation)
         return future
 
@@ -173,7 +173,8 @@ class Writer:
                 self._put(None)
         self._thread.join()
 
-    def _hurry(self) -> None:
+    def hurry(self) -> None:
+        """Write at once what does not hurry."""
         with self._lock:
             if not self._stopped:
                 self._put()

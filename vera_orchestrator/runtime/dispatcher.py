@@ -82,11 +82,34 @@ class Dispatcher:
         """Let a task wait for its turn."""
         if entry.final or entry.queued or entry.cancelled_by is not None:  # who cancels it sees to its end
             return
+        if entry in self.active:  # it was started ahead
+            return
         entry.queued = True
         entry.task.status = TaskStatus.QUEUED
         self._push(entry)
         self._events.task(TaskEventKind.WAITING, entry.task)
         self.wake()
+
+    def start_ahead(self, entry: Entry) -> bool:
+        """Reserve what a task may use while it is being committed; False if it is to wait for its turn after that.
+
+        So it is where nothing waits and a metered worker is free. The task begins once `entry.accepted` says so.
+        """
+        now = time.monotonic()
+        is_free = self._executions.slots_used < self._settings.max_concurrent_tasks
+        if self._held or self._queue or not is_free or entry.group in self._asking:
+            return False
+        if now < self._scarce.get(entry.group, 0.0) or self._capacity.slots(entry.group):
+            return False
+        try:
+            admitted = self._capacity.admit(entry, now)
+        except Exception:  # a router or worker of somebody else's; at the task's turn it is reported
+            return False
+        if not isinstance(admitted, Seat) or not isinstance(admitted.worker, MeteredWorker):
+            return False
+        entry.accepted = asyncio.get_running_loop().create_future()
+        self._begin(entry, admitted, now)
+        return True
 
     def withdraw(self, entry: Entry) -> None:
         """Take a task out of the queue."""

@@ -102,8 +102,9 @@ class Entry:
     `payload` is the template, `after` what it waits for. `entered` is when it began to wait, in seconds since the
     epoch; `adopted_at`, on the steady clock, is set if it was taken over from another owner.
     `considered` is the routing's explanation, `held` names the limits it has a slot of; `queued` says whether it
-    is in the ready queue and `unreached_since` since when its worker could not be reached. `failed_on` names workers
-    where an attempt has failed, `refusals` says which workers, by their id and a model, do not get it; `model` is the
+    is in the ready queue and `unreached_since` since when its worker could not be reached. `accepted` is there if
+    it was started while it was being committed, and says whether it is. `failed_on` names workers where an attempt has
+    failed, `refusals` says which workers, by their id and a model, do not get it; `model` is the
     one that was chosen and `call` its attempt on a metered worker. `listener` gets the chunks of its answer,
     `span` is the task's in its trace.
     """
@@ -127,6 +128,7 @@ class Entry:
     considered: dict[str, str] = field(default_factory=dict[str, str])
     held: list[str] = field(default_factory=list[str])
     execution: asyncio.Task[Any] | None = None
+    accepted: asyncio.Future[bool] | None = None
     cancelled_by: VeraError | None = None
     waiters: list[asyncio.Future[TaskResult]] = field(default_factory=list[asyncio.Future[TaskResult]])
     delay: asyncio.TimerHandle | None = None

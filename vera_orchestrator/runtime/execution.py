@@ -132,22 +132,33 @@ class Executions:
             refused = Refused(refusal=refusal)
         finally:
             self._room.answered(entry)
+        if entry.accepted is not None and not await self._is_accepted(entry, entry.accepted):
+            self._free(entry, seat, worker_failed=None)
+            return
         if full is None and refused is None:
             self._launch(entry, seat)
             return
         self._free(entry, seat, worker_failed=None)
-        if entry.cancelled_by is not None:
-            self._spawn_end(entry, entry.cancelled_by)
-        elif entry.expired:
-            self._spawn_end(entry, expired())
-        elif refused is not None:
+        if refused is not None or entry.cancelled_by is not None or entry.expired:
             self._refuse(entry, seat, refused)
         elif full is not None:
             wait = self._capacity.full(entry.group, full, slots[full])
             self._room.block(entry, wait, until=time.monotonic() + SLOT_RECHECK_SECONDS)
 
-    def _refuse(self, entry: Entry, seat: Seat, refused: Refused) -> None:
-        """Look for another worker, or for a later time."""
+    async def _is_accepted(self, entry: Entry, accepted: asyncio.Future[bool]) -> bool:
+        """Return whether a task that was started ahead is committed, and to be run."""
+        if not accepted.done():
+            self._journal.hurry()  # nothing was reserved, with which it would have been written
+        return await accepted and not entry.final
+
+    def _refuse(self, entry: Entry, seat: Seat, refused: Refused | None) -> None:
+        """Look for another worker, or for a later time, unless the task is to end."""
+        if entry.cancelled_by is not None:
+            self._spawn_end(entry, entry.cancelled_by)
+            return
+        if entry.expired or refused is None:
+            self._spawn_end(entry, expired())
+            return
         refusal = refused.refusal._replace(as_of=self._capacity.state)
         entry.refuse(seat.worker.worker_id, refusal)
         if refused.pauses_worker:

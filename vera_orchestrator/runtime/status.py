@@ -22,7 +22,7 @@ def metrics_of(parts: Parts, started_at: float | None) -> dict[str, Any]:
         "total_execution_time_ms": total,
         "started_at": started.isoformat() if started else None,
         "active_tasks": len(parts.dispatcher.active),
-        "queued_tasks": len(parts.live) - len(parts.dispatcher.active),
+        "queued_tasks": max(0, len(parts.live) - len(parts.dispatcher.active)),  # active may be some not yet accepted
         "avg_execution_time_ms": total / ended if ended else 0.0,
     }
 

@@ -94,14 +94,37 @@ class Submission:
 
     async def _commit_task(self, task: Task, draft: Draft, unmet: dict[int, bool]) -> Accepted:
         since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
-        added = await self._journal.add((draft.row,), idempotent_since=since)
-        if added.existing is not None:
-            return Accepted(task_id=added.existing.id, existing=added.existing)
-        self.submitted += 1
-        self._intake.begin(task, draft.row.submitted_at)
-        waiter = waiter_of(draft.entry)  # now: the task may have ended before the caller goes on
-        self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
-        return Accepted(task_id=task.id, waiter=waiter)
+        with self._ahead(task, draft):
+            added = await self._journal.add((draft.row,), idempotent_since=since, hurries=draft.entry.accepted is None)
+            if added.existing is not None:
+                return Accepted(task_id=added.existing.id, existing=added.existing)
+            self.submitted += 1
+            self._intake.begin(task, draft.row.submitted_at)
+            waiter = waiter_of(draft.entry)  # now: the task may have ended before the caller goes on
+            self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
+            return Accepted(task_id=task.id, waiter=waiter)
+
+    @contextmanager
+    def _ahead(self, task: Task, draft: Draft) -> Generator[None]:
+        """Look for a worker while a task is being committed, if nothing but the journal can be against it.
+
+        What is written for its start is queued behind the task itself.
+        """
+        row, entry = draft.row, draft.entry
+        is_plain = row.idempotency_key is None and row.due_at is None and not entry.after
+        is_new = task.submitted_at is None and self._live.find(task.id) is None
+        may_start = is_plain and is_new and not self._ownership.is_draining
+        if not may_start or not self._progress.dispatcher.start_ahead(entry):
+            yield
+            return
+        is_accepted = False
+        try:
+            yield
+            is_accepted = True
+        finally:
+            assert entry.accepted is not None
+            if not entry.accepted.done():  # it is, if the start was broken off
+                entry.accepted.set_result(is_accepted)
 
     async def _in_any_case(self, drafts: Sequence[Draft], step: Coroutine[Any, Any, T]) -> T:
         """Finish a step although its caller goes away: what is committed must be taken charge of."""
