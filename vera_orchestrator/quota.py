@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from vera_orchestrator.models import APIQuota
@@ -79,8 +80,17 @@ class Limits:
             zone=zone,
         )
 
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing is limited."""
+        return not self._each
+
     def each(self) -> tuple[Limit, ...]:
         """Return those that are set."""
+        return self._each
+
+    @cached_property
+    def _each(self) -> tuple[Limit, ...]:
         zone = zone_named(self.zone)
         limits = [
             Limit(measure=measure, window=window, most=getattr(self, name), zone=zone)

@@ -31,8 +31,10 @@ class Amounts:
 
     def __post_init__(self) -> None:
         """Check the amounts."""
-        for measure in Measure:
-            check_count(self.of(measure), measure)
+        check_count(self.requests, Measure.REQUESTS)
+        check_count(self.tokens, Measure.TOKENS)
+        if self.cost is not None:
+            check_count(self.cost, Measure.COST)
 
     @classmethod
     def of_call(cls, usage: Usage, price: Decimal | None) -> Self:

@@ -68,6 +68,17 @@ def counted_until(window: Window, at: int, zone: ZoneInfo, slack: int = 0) -> in
 
 def day_of(at: int, zone: ZoneInfo) -> tuple[int, int]:
     """Return the start of the calendar day of a time, and of the next; 23 or 25 hours apart where clocks change."""
+    day = _newest.get(zone)
+    if day is None or not day[0] <= at < day[1]:
+        day = _newest[zone] = _day_of(at, zone)
+    return day
+
+
+_newest: dict[ZoneInfo, tuple[int, int]] = {}
+"""The day that was asked for last: nearly every time is of today."""
+
+
+def _day_of(at: int, zone: ZoneInfo) -> tuple[int, int]:
     here = moment(at).astimezone(zone).date()
     # clocks that are set back across midnight show a date again that has ended already
     if at >= _start(here + ONE_DAY, zone):

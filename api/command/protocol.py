@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+import asyncio
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -16,6 +17,41 @@ TOO_LARGE = (
 )
 
 
+HEAD = b"HTTP/1.1 "
+
+
+class Joining:
+    """A transport that writes the head of a response together with the body that follows at once: one turn for both."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write what comes; a head not before the end of this turn of the loop."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(HEAD):
+            self._head = data
+            asyncio.get_running_loop().call_soon(self.flush)
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write the head, if it still waits."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Close it after what was written."""
+        self.flush()
+        self._transport.close()
+
+
 class BoundedHttp(HttpToolsProtocol):
     """One connection; whoever sends headers or trailers without end is cut off, as httptools itself keeps them all.
 
@@ -25,6 +61,10 @@ class BoundedHttp(HttpToolsProtocol):
     _since_progress = 0
     """Bytes that came since a piece of a body, or the end of a request."""
     _head_is_whole = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """See asyncio."""
+        super().connection_made(cast("asyncio.Transport", Joining(transport)))
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.quota import Fits, Level, Limit, Limits, Never, Rate, WaitUntil, ready_at, take, verdict
@@ -31,8 +30,7 @@ def numbers(amounts: Amounts) -> tuple[int, int, int]:
     return amounts.requests, amounts.tokens, amounts.cost or 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """A stretch of time of one scope, in microseconds."""
 
     scope: str
@@ -40,8 +38,7 @@ class Bucket:
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The buckets of a scope that count in a window: those that start at `first` or later."""
 
     scope: str
@@ -93,13 +90,16 @@ class Sheet:
         """Read at once what the bookings, each with its slack, need."""
         self._book = book
         self._now = now
+        limited = {
+            (*item, slack) for booking, slack in asked for item in booking.scopes.items() if not item[1].are_none
+        }
         wanted = {
             (scope, limits, slack): {limit: Span.of(scope, limit, now, slack) for limit in limits.each()}
-            for scope, limits, slack in {(*item, slack) for booking, slack in asked for item in booking.scopes.items()}
+            for scope, limits, slack in limited
         }
         spans = {span for by_limit in wanted.values() for span in by_limit.values()}
         found: Mapping[Span, Amounts] = book.sums(spans) if spans else {}
-        tallies = {span: _Tally(span.width, found.get(span, _NOTHING), self._uses_of(span)) for span in spans}
+        tallies = {span: _Tally(span.width, now, found.get(span, _NOTHING), self._uses_of(span)) for span in spans}
         self._counted = {
             key: {limit: tallies[span] for limit, span in by_limit.items()} for key, by_limit in wanted.items()
         }
@@ -117,6 +117,8 @@ class Sheet:
         """Grant one of the bookings, or say until when it has to wait; of several waits the longest."""
         waits: list[WaitUntil] = []
         for scope, limits in booking.scopes.items():
+            if limits.are_none:
+                continue
             tallies = self._counted[scope, limits, slack]
             used = {limit: tally.used(limit.measure) for limit, tally in tallies.items()}
             lacks = verdict(scope, used, booking.amounts)
@@ -155,7 +157,7 @@ class Sheet:
         self.levels.update(levels)
         for scope in booking.scopes:
             for tally in self._by_scope.get(scope, ()):
-                tally.add(self._now, booking.amounts)
+                tally.add(booking.amounts)
         return Fits(at=self._now, amounts=booking.amounts, scopes=tuple(booking.scopes))
 
 
@@ -167,23 +169,25 @@ def counted(book: Book, now: int, scope: str, requests: int, per_minute: int) ->
 
 
 class _Tally:
-    """What is used in one span."""
+    """What is used in one span; `now` is when more is granted."""
 
-    def __init__(self, width: int, there: Amounts, uses: Callable[[], Sequence[Use]]) -> None:
-        self._width = width
+    def __init__(self, width: int, now: int, there: Amounts, uses: Callable[[], Sequence[Use]]) -> None:
+        self._granted_at = now // width * width + width - 1
         self._there = dict(zip(MEASURES, numbers(there), strict=True))
         self._read = uses
         self._uses: list[Use] | None = None
-        self._granted: list[Use] = []
+        self._granted: list[Amounts] = []
         self._running: dict[Measure, tuple[list[int], list[int]]] = {}
 
     def used(self, measure: Measure) -> int:
         return self._there[measure]
 
-    def add(self, now: int, amounts: Amounts) -> None:
-        for measure, more in zip(MEASURES, numbers(amounts), strict=True):
-            self._there[measure] += more
-        self._granted.append(Use(at=now // self._width * self._width + self._width - 1, amounts=amounts))
+    def add(self, amounts: Amounts) -> None:
+        there = self._there
+        there[Measure.REQUESTS] += amounts.requests
+        there[Measure.TOKENS] += amounts.tokens
+        there[Measure.COST] += amounts.cost or 0
+        self._granted.append(amounts)
         self._running.clear()
 
     def last_to_leave(self, measure: Measure, missing: int) -> int:
@@ -197,7 +201,8 @@ class _Tally:
     def _summed(self, measure: Measure) -> tuple[list[int], list[int]]:
         if self._uses is None:
             self._uses = list(self._read())
-        uses = sorted((*self._uses, *self._granted), key=lambda use: use.at)
+        granted = [Use(at=self._granted_at, amounts=amounts) for amounts in self._granted]
+        uses = sorted((*self._uses, *granted), key=lambda use: use.at)
         return [use.at for use in uses], list(accumulate(use.amounts.of(measure) for use in uses))
 
 

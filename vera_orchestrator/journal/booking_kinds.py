@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Dialect, bindparam, case, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +24,7 @@ from vera_orchestrator.windows import SECOND
 _INSERTS: Mapping[str, Callable[..., Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _NAMES = tuple(measure.value for measure in MEASURES)
 _MORE = tuple(f"more_{name}" for name in _NAMES)
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,11 +123,12 @@ class Reserve:
         added = _Difference()
         for entry in entries:
             added.add(entry, 1)
-        if added.by_bucket:
-            self._add.run(connection, [_sum_values(bucket, sums, now) for bucket, sums in added.by_bucket.items()])
+        rows = [_sum_values(bucket, sums, now) for bucket, sums in added.by_bucket().items()]
+        if rows:
+            self._add.run(connection, rows)
         if levels:
-            rows = [{"name": name, "tokens": level.tokens, "at": level.at} for name, level in levels.items()]
-            self._set_level.run(connection, rows)
+            changed = [{"name": name, "tokens": level.tokens, "at": level.at} for name, level in levels.items()]
+            self._set_level.run(connection, changed)
 
 
 class Settle:
@@ -189,7 +191,7 @@ class Settle:
         for entry in changed:
             difference.add(entry, 1)
             difference.add(before[entry.key], -1)
-        rows = [_more_values(bucket, sums) for bucket, sums in difference.by_bucket.items() if any(sums)]
+        rows = [_more_values(bucket, sums) for bucket, sums in difference.by_bucket().items() if any(sums)]
         if rows:
             self._adjust.run(connection, rows)
         return outcomes
@@ -200,17 +202,25 @@ class Settle:
 
 
 class _Difference:
-    """What is added to the sums of buckets."""
+    """What is added to the sums of buckets, first of all by scopes and time, which many entries have in common."""
 
     def __init__(self) -> None:
-        self.by_bucket: dict[Bucket, list[int]] = {}
+        self._by_place: dict[tuple[tuple[str, ...], int], list[int]] = {}
 
     def add(self, entry: Entry, sign: int) -> None:
-        more = numbers(entry.amounts)
-        for bucket in buckets_of(entry.scopes, entry.at):
-            sums = self.by_bucket.setdefault(bucket, [0] * len(more))
-            for place, number in enumerate(more):
-                sums[place] += sign * number
+        _add_up(self._by_place, (entry.scopes, entry.at), [sign * number for number in numbers(entry.amounts)])
+
+    def by_bucket(self) -> Mapping[Bucket, Sequence[int]]:
+        found: dict[Bucket, list[int]] = {}
+        for (scopes, at), more in self._by_place.items():
+            for bucket in buckets_of(scopes, at):
+                _add_up(found, bucket, more)
+        return found
+
+
+def _add_up(sums: dict[Key, list[int]], key: Key, more: Sequence[int]) -> None:
+    there = sums.get(key)
+    sums[key] = list(more) if there is None else [one + other for one, other in zip(there, more, strict=True)]
 
 
 def _upsert(dialect: Dialect) -> Any:

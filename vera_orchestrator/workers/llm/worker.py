@@ -74,6 +74,7 @@ class LLMWorker(ConnectedWorker):
         self.options = options
         self.usage = usage or UsageCounter()
         self._rate = rate
+        self._limits: tuple[APIQuota | None, Limits] | None = None
 
     @property
     def scope(self) -> str:
@@ -273,8 +274,10 @@ class LLMWorker(ConnectedWorker):
 
     def limits(self) -> Limits:
         """Return the limits of its credential, those that hold for nobody else."""
-        zone = self.options.time_zone
-        return Limits(zone=zone) if self.quota is None else Limits.of_quota(self.quota, zone)
+        if self._limits is None or self._limits[0] is not self.quota:
+            zone = self.options.time_zone
+            self._limits = self.quota, Limits(zone=zone) if self.quota is None else Limits.of_quota(self.quota, zone)
+        return self._limits[1]
 
     @property
     def _has_limits(self) -> bool:
