@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from api.callers import Submitter
-from api.documents import CONFLICT, TOO_LARGE, TOO_MANY
+from api.documents import CONFLICT, EVERYWHERE, TOO_LARGE, TOO_MANY
 from api.endpoints.common import RunningOrchestrator
 from api.models import (
     Executed,
@@ -40,10 +40,7 @@ GOES_ON: dict[int | str, dict[str, Any]] = {
 }
 REFUSALS = CONFLICT | TOO_LARGE | TOO_MANY
 
-router = APIRouter(route_class=QuickRoute, tags=["tasks"])
 
-
-@router.post("/tasks/submit", response_model=Submitted, responses=REFUSALS, summary="Submit a task")
 async def submit(
     caller: Submitter, body: TaskRequest, orchestrator: RunningOrchestrator, key: IdempotencyKey = None
 ) -> Json:
@@ -54,7 +51,6 @@ async def submit(
     return Json({"task_id": task_id, "status": "submitted", "message": message})
 
 
-@router.post("/tasks/execute", response_model=Executed, responses=GOES_ON | REFUSALS, summary="Run a task")
 async def execute(
     request: Request,
     caller: Submitter,
@@ -70,7 +66,6 @@ async def execute(
     return Json({"task_id": task_id, **result.to_dict()})
 
 
-@router.post("/llm/request", response_model=LLMAnswer, responses=GOES_ON | REFUSALS, summary="Ask a language model")
 async def llm_request(
     request: Request,
     caller: Submitter,
@@ -91,7 +86,6 @@ async def llm_request(
     return await Execution(request, "/llm/request", orchestrator, caller, body).answer(keyed(task, key), "response")
 
 
-@router.post("/tools/execute", response_model=ToolAnswer, responses=GOES_ON | REFUSALS, summary="Call a tool")
 async def tool_call(
     request: Request,
     caller: Submitter,
@@ -103,6 +97,20 @@ async def tool_call(
     payload = {"tool_name": body.tool_name, "tool_input": body.tool_input}
     task = Task(type=TaskType.TOOL_CALL, priority=task_priority(body.priority), payload=payload)
     return await Execution(request, "/tools/execute", orchestrator, caller, body).answer(keyed(task, key), "result")
+
+
+def router_at(prefix: str) -> APIRouter:
+    """Return the routes, complete with the prefix and what every route answers, to be put into an app as they are."""
+    router = APIRouter(prefix=prefix, route_class=QuickRoute, tags=["tasks"], responses=EVERYWHERE)
+    late = GOES_ON | REFUSALS
+    for path, endpoint, answer, responses, summary in (
+        ("/tasks/submit", submit, Submitted, REFUSALS, "Submit a task"),
+        ("/tasks/execute", execute, Executed, late, "Run a task"),
+        ("/llm/request", llm_request, LLMAnswer, late, "Ask a language model"),
+        ("/tools/execute", tool_call, ToolAnswer, late, "Call a tool"),
+    ):
+        router.post(path, response_model=answer, responses=responses, summary=summary)(endpoint)
+    return router
 
 
 def task_of(body: TaskRequest) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import copy
 import logging
 import math
 import time
@@ -107,7 +107,8 @@ class Metering:
                 return None
             # a placeholder for a model has become its name by now, and is for the worker to read
             if entry.model is not None and task.payload.get("model") == entry.payload.get("model"):
-                task = dataclasses.replace(task, payload={**task.payload, "model": entry.model})
+                task = copy.copy(task) if task is entry.task else task  # else it is the attempt's own
+                task.payload = {**task.payload, "model": entry.model}
             call.task = task
             own = await self._limits_of(entry.task.caller)
             worker.caps_output = self._caps_output
