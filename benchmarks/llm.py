@@ -28,6 +28,8 @@ END = "<!-- end of llm -->"
 ONE_AT_A_TIME_FEWER = 5
 WARM_UP = 100
 WARM_UP_AT_A_TIME = (4, 16, 64)  # opens as many connections, not all at once
+TURN_BEGINS_WITH = 4
+"""A part of a turn's requests, one in so many, is sent first and not counted: what is measured is a steady load."""
 
 
 def measure(rounds: int, count: int, folder: Path, say: Callable[[str], None]) -> LLMFindings:
@@ -59,8 +61,9 @@ def measure(rounds: int, count: int, folder: Path, say: Callable[[str], None]) -
                 for way in _order(turn + place):
                     settle(leaders)
                     say(f"{at_a_time} at a time, round {turn + 1} of {rounds}: {way}")
-                    used = _processor_seconds(stations[way])
                     sent = count if at_a_time > 1 else count // ONE_AT_A_TIME_FEWER
+                    stations[way].ask("offer", count=sent // TURN_BEGINS_WITH, at_a_time=at_a_time)
+                    used = _processor_seconds(stations[way])
                     answer = stations[way].ask("offer", count=sent, at_a_time=at_a_time)
                     used = _processor_seconds(stations[way]) - used
                     findings.add(at_a_time, way, seconds=answer["seconds"], times=answer["ms"], processor=used)
