@@ -66,7 +66,7 @@ $(UV):
 	$(UV_HOME)/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 $(ENV): $(UV) pyproject.toml uv.lock
-	$(UV) sync --frozen --quiet --compile-bytecode
+	$(UV) sync --python $(PYTHON) --frozen --quiet --compile-bytecode
 	touch $(ENV)
 
 clean:
