@@ -29,6 +29,8 @@ class QuickRoute(GuardedRoute):
     def unguarded(self) -> Handler:
         """See GuardedRoute."""
         usual = super().unguarded()
+        if self.dependencies:  # the host's own, which only FastAPI knows how to ask
+            return usual
         endpoint, wanted = self.endpoint, inspect.signature(self.endpoint).parameters.keys()
         model = None if self.body_field is None else self.body_field.field_info.annotation
         if not (wanted <= GIVEN and isinstance(model, type) and issubclass(model, BaseModel)):

@@ -23,8 +23,7 @@ def register_routes(app: FastAPI, prefix: str = PREFIX, orchestrator: UnifiedOrc
     hosting = hosting_of(app)
     if orchestrator is not None:
         hosting.use(orchestrator)
-    # first and not in a router of their own: what is called most is found soonest
-    app.router.routes.extend(tasks.router_at(prefix).routes)
+    tasks.add_tasks(app, prefix)  # first: what is called most is found soonest
     for router in (
         status.router,
         history.router,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -34,16 +35,25 @@ class Joining:
         """Write what comes; a head not before the end of this turn of the loop."""
         if self._head:
             data, self._head = self._head + data, b""
-        elif data.startswith(HEAD):
-            self._head = data
+        elif data[: len(HEAD)] == HEAD:
+            self._head = bytes(data)
             asyncio.get_running_loop().call_soon(self.flush)
             return
         self._transport.write(data)
 
+    def writelines(self, parts: Iterable[bytes]) -> None:
+        """Write several pieces."""
+        self.write(b"".join(parts))
+
+    def write_eof(self) -> None:
+        """End what is written."""
+        self.flush()
+        self._transport.write_eof()
+
     def flush(self) -> None:
         """Write the head, if it still waits."""
-        if self._head:
-            head, self._head = self._head, b""
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():  # uvloop does not forgive that
             self._transport.write(head)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from starlette.requests import Request
 
 from api.callers import Submitter
@@ -99,9 +99,8 @@ async def tool_call(
     return await Execution(request, "/tools/execute", orchestrator, caller, body).answer(keyed(task, key), "result")
 
 
-def router_at(prefix: str) -> APIRouter:
-    """Return the routes, complete with the prefix and what every route answers, to be put into an app as they are."""
-    router = APIRouter(prefix=prefix, route_class=QuickRoute, tags=["tasks"], responses=EVERYWHERE)
+def add_tasks(app: FastAPI, prefix: str) -> None:
+    """Put the routes into an app itself, as its own are: it takes longest to look through a router in it."""
     late = GOES_ON | REFUSALS
     for path, endpoint, answer, responses, summary in (
         ("/tasks/submit", submit, Submitted, REFUSALS, "Submit a task"),
@@ -109,8 +108,16 @@ def router_at(prefix: str) -> APIRouter:
         ("/llm/request", llm_request, LLMAnswer, late, "Ask a language model"),
         ("/tools/execute", tool_call, ToolAnswer, late, "Call a tool"),
     ):
-        router.post(path, response_model=answer, responses=responses, summary=summary)(endpoint)
-    return router
+        app.router.add_api_route(
+            prefix + path,
+            endpoint,
+            methods=["POST"],
+            response_model=answer,
+            responses=EVERYWHERE | responses,
+            summary=summary,
+            tags=["tasks"],
+            route_class_override=QuickRoute,
+        )
 
 
 def task_of(body: TaskRequest) -> Task:

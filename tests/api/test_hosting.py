@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 
 from api import PREFIX, get_orchestrator, initialize_orchestrator, register_routes, shutdown_orchestrator
 from BackgroundCognition.orchestrator import UnifiedOrchestrator
@@ -151,3 +151,39 @@ async def test_the_prefix_is_the_hosts_choice_and_can_be_several(tmp_path: Path)
     ):
         for prefix in ("/one", "/two"):
             assert (await client.get(f"{prefix}/health")).json()["status"] == "healthy"
+
+
+HOT = ("tasks/submit", "tasks/execute", "llm/request", "tools/execute")
+
+
+@pytest.mark.parametrize("path", [*HOT, "status"])
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+async def test_what_the_host_asks_of_every_request_is_asked_here_too(
+    tmp_path: Path, path: str, content_type: str
+) -> None:
+    def deny() -> None:
+        raise HTTPException(418, "not with me")
+
+    app = FastAPI(dependencies=[Depends(deny)], deprecated=True, responses={418: {"description": "A teapot."}})
+    register_routes(app, orchestrator=echoing(tmp_path))
+    async with calling(app) as client:
+        method = "GET" if path == "status" else "POST"
+        body = b'{"type": "custom", "payload": {}, "prompt": "p", "tool_name": "t", "tool_input": {}}'
+        answer = await client.request(method, f"/{path}", content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == 418
+    operation = app.openapi()["paths"][f"{PREFIX}/{path}"][method.lower()]
+    assert (operation["deprecated"], "418" in operation["responses"]) == (True, True)
+
+
+@pytest.mark.parametrize("path", HOT)
+async def test_the_host_may_put_another_orchestrator_in_its_place(tmp_path: Path, path: str) -> None:
+    def another() -> UnifiedOrchestrator:
+        raise HTTPException(418, "the other one")
+
+    app = FastAPI()
+    register_routes(app, orchestrator=echoing(tmp_path))
+    app.dependency_overrides[get_orchestrator] = another
+    body: dict[str, Any] = {"llm/request": {"prompt": "p"}, "tools/execute": {"tool_name": "t", "tool_input": {}}}
+    async with calling(app) as client:
+        answer = await client.post(f"/{path}", json=body.get(path, {"type": "custom", "payload": {}}))
+    assert answer.status_code == 418

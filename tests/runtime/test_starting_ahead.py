@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 import pytest
 
 from tests.runtime.conftest import Make
-from tests.runtime.metered import Held, Metered, metered
+from tests.runtime.metered import Held, Metered, metered, use_it_all
 from tests.support import Scripted, orchestrator, run, soon, until
 from vera_orchestrator.errors import DuplicateTaskId, JournalUnavailable
 from vera_orchestrator.journal.base import Added
 from vera_orchestrator.journal.memory import MemoryJournal
-from vera_orchestrator.models import Task, utcnow
+from vera_orchestrator.journal.writer import failed
+from vera_orchestrator.metering import Channel, Spent
+from vera_orchestrator.models import Task, TaskResult, utcnow
 from vera_orchestrator.quota import Limits
+from vera_orchestrator.routing import Candidate, TaskRouter
 from vera_orchestrator.runtime.events import Event, TaskEvent
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 
@@ -36,6 +40,15 @@ class Slow(MemoryJournal):
         if self.refuses:
             raise JournalUnavailable("the disk is full")
         return await super().add(*items, **options)
+
+
+class Away(MemoryJournal):
+    """Takes neither tasks nor what they have used while it is away."""
+
+    is_away = False
+
+    def add(self, *items: Any, **options: Any) -> Awaitable[Added]:
+        return failed(JournalUnavailable("the disk is full")) if self.is_away else super().add(*items, **options)
 
 
 def used(one: Orchestrator) -> int:
@@ -155,3 +168,69 @@ async def test_a_stop_in_the_middle_leaves_the_task_to_the_next_life(tmp_path: P
     assert await soon(submitting) == "t"
     await soon(stopping)
     assert worker.ran == []
+
+
+async def test_its_worker_sees_a_task_as_every_task_begins(make: Make) -> None:
+    given: list[tuple[object, ...]] = []
+
+    async def look(task: Task, channel: Channel) -> TaskResult:
+        given.append((task.status, task.retry_count, task.submitted_at is not None))
+        return await use_it_all(task, channel)
+
+    one = await make(Metered(behaviour=look))
+    task = metered("t")
+    task.retry_count = 3
+    assert (await run(one, task)).success
+    assert given == [("queued", 0, True)]
+
+
+async def test_a_router_is_asked_once_for_a_task_of_an_unmetered_worker(make: Make) -> None:
+    class Asked(TaskRouter):
+        times = 0
+
+        def rank(self, task: Task, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+            self.times += 1
+            return super().rank(task, candidates)
+
+    router = Asked()
+    one = await make(Scripted(), router=router)
+    assert (await run(one, Task(id="t"))).success
+    assert router.times == 1
+
+
+async def test_however_many_are_refused_while_the_journal_is_away_one_gives_back_what_they_reserved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, worker = Away(), Metered()
+    settle = journal.ledger.settle
+
+    def settle_if_there(key: str, spent: Spent | None) -> Awaitable[bool]:
+        return failed(JournalUnavailable("the disk is full")) if journal.is_away else settle(key, spent)
+
+    monkeypatch.setattr(journal.ledger, "settle", settle_if_there)
+    async with orchestrator(tmp_path, worker, journal=journal) as one:
+        journal.is_away = True
+        for number in range(50):
+            with pytest.raises(JournalUnavailable):
+                await one.submit_task(metered(f"t{number}", tokens=10))
+        await until(lambda: worker.running == 0)
+        assert len(one._parts.dispatcher.unsettled) <= 1  # pyright: ignore[reportPrivateUsage]
+        assert used(one) == 500
+        journal.is_away = False
+        await until(lambda: used(one) == 0)
+        assert worker.ran == []
+
+
+async def test_a_task_that_is_not_committed_yet_is_not_counted(tmp_path: Path) -> None:
+    journal = Slow()
+    async with orchestrator(tmp_path, Metered(), journal=journal) as one:
+        journal.go_on.set()
+        later = metered("later")
+        later.scheduled_at = utcnow() + timedelta(hours=1)
+        await one.submit_task(later)
+        journal.go_on.clear()
+        submitting = asyncio.create_task(run(one, metered("t", tokens=50)))
+        await until(lambda: used(one) == 50)
+        assert (one.metrics["active_tasks"], one.metrics["queued_tasks"], one.running_tasks()) == (0, 1, [])
+        journal.go_on.set()
+        assert (await soon(submitting)).success

@@ -101,6 +101,8 @@ class Dispatcher:
             return False
         if now < self._scarce.get(entry.group, 0.0) or self._capacity.slots(entry.group):
             return False
+        if not any(isinstance(seat.worker, MeteredWorker) for seat in self._capacity.fitting(entry.group, now)):
+            return False
         try:
             admitted = self._capacity.admit(entry, now)
         except Exception:  # a router or worker of somebody else's; at the task's turn it is reported
@@ -108,6 +110,7 @@ class Dispatcher:
         if not isinstance(admitted, Seat) or not isinstance(admitted.worker, MeteredWorker):
             return False
         entry.accepted = asyncio.get_running_loop().create_future()
+        entry.task.status = TaskStatus.QUEUED
         self._begin(entry, admitted, now)
         return True
 

@@ -138,6 +138,11 @@ class Entry:
     expired: bool = False
     final: bool = False
 
+    @property
+    def is_coming(self) -> bool:
+        """Whether it was started ahead and is not committed yet."""
+        return self.accepted is not None and not self.accepted.done()
+
     def refused_by(self, worker_id: str, model: str | None, now: float, state: State) -> Refusal | None:
         """Return why a worker, with this model, does not get the task now."""
         refusal = self.refusals.get((worker_id, model)) if self.refusals else None

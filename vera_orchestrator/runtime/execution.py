@@ -133,7 +133,7 @@ class Executions:
         finally:
             self._room.answered(entry)
         if entry.accepted is not None and not await self._is_accepted(entry, entry.accepted):
-            self._free(entry, seat, worker_failed=None)
+            self._take_back(entry, seat)
             return
         if full is None and refused is None:
             self._launch(entry, seat)
@@ -149,7 +149,16 @@ class Executions:
         """Return whether a task that was started ahead is committed, and to be run."""
         if not accepted.done():
             self._journal.hurry()  # nothing was reserved, with which it would have been written
-        return await accepted and not entry.final
+        return await asyncio.shield(accepted) and not entry.final
+
+    def _take_back(self, entry: Entry, seat: Seat) -> None:
+        """Undo the start of a task that was not committed."""
+        call, entry.call = entry.call, None
+        giving_back = self._metering.take_back(call) if call is not None else None
+        if giving_back is not None:
+            self.unsettled.add(giving_back)
+            giving_back.add_done_callback(self._settled)
+        self._free(entry, seat, worker_failed=None)
 
     def _refuse(self, entry: Entry, seat: Seat, refused: Refused | None) -> None:
         """Look for another worker, or for a later time, unless the task is to end."""

@@ -7,6 +7,7 @@ import copy
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,8 @@ class Metering:
         self._keys = keys
         self._events = events
         self._transcripts = transcripts
+        self._not_used: deque[str] = deque()
+        self._giving_back: asyncio.Task[None] | None = None
         zone = settings.llm_time_zone
         self._everything = Limits.of_quota(settings.llm_limits, zone)
         self._providers = _limits(settings.llm_provider_limits, zone)
@@ -190,6 +193,25 @@ class Metering:
         # begun here and now: so it is written before the end of the task is
         first = self._ledger.settle(call.booking.key, spent)
         return asyncio.create_task(self._settled(call.booking, spent, first))
+
+    def take_back(self, call: Call) -> asyncio.Task[None] | None:
+        """Give back what was reserved for a task that was not committed; the new task that does so is returned.
+
+        One does it for all: while the journal is away, nothing bounds how many there are.
+        """
+        if call.booking is None:
+            return None
+        self._not_used.append(call.booking.key)
+        if self._giving_back is not None and not self._giving_back.done():
+            return None
+        self._giving_back = asyncio.create_task(self._give_back())
+        return self._giving_back
+
+    async def _give_back(self) -> None:
+        while self._not_used:
+            key = self._not_used[0]
+            await self._surely(lambda key=key: self._ledger.settle(key, NOT_SENT))
+            self._not_used.popleft()
 
     async def _settled(self, booking: Booking, spent: Spent | None, first: Awaitable[bool]) -> None:
         key = booking.key

@@ -390,7 +390,7 @@ class Orchestrator(Lifecycle):
 
     def running_tasks(self) -> list[Task]:
         """Return the tasks that run now."""
-        return [entry.task for entry in self._parts.dispatcher.active]
+        return [entry.task for entry in self._parts.dispatcher.active if not entry.is_coming]
 
     def spent_today(self, scopes: Collection[str]) -> Mapping[str, Total]:
         """Return what was used today of scopes of the ledger, such as `provider:openai`; blocks for a moment.

@@ -15,14 +15,15 @@ def metrics_of(parts: Parts, started_at: float | None) -> dict[str, Any]:
     ended = parts.progress.completed + parts.progress.failed
     total = parts.progress.execution_time_ms
     started = to_datetime(started_at)
+    active = sum(not entry.is_coming for entry in parts.dispatcher.active)
     return {
         "tasks_submitted": parts.submission.submitted,
         "tasks_completed": parts.progress.completed,
         "tasks_failed": parts.progress.failed,
         "total_execution_time_ms": total,
         "started_at": started.isoformat() if started else None,
-        "active_tasks": len(parts.dispatcher.active),
-        "queued_tasks": max(0, len(parts.live) - len(parts.dispatcher.active)),  # active may be some not yet accepted
+        "active_tasks": active,
+        "queued_tasks": len(parts.live) - active,
         "avg_execution_time_ms": total / ended if ended else 0.0,
     }
 

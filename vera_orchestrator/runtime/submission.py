@@ -99,7 +99,8 @@ class Submission:
             if added.existing is not None:
                 return Accepted(task_id=added.existing.id, existing=added.existing)
             self.submitted += 1
-            self._intake.begin(task, draft.row.submitted_at)
+            if draft.entry.accepted is None:
+                self._intake.begin(task, draft.row.submitted_at)
             waiter = waiter_of(draft.entry)  # now: the task may have ended before the caller goes on
             self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
             return Accepted(task_id=task.id, waiter=waiter)
@@ -113,17 +114,19 @@ class Submission:
         row, entry = draft.row, draft.entry
         is_plain = row.idempotency_key is None and row.due_at is None and not entry.after
         is_new = task.submitted_at is None and self._live.find(task.id) is None
-        may_start = is_plain and is_new and not self._ownership.is_draining
-        if not may_start or not self._progress.dispatcher.start_ahead(entry):
+        if not is_plain or not is_new or self._ownership.is_draining:
             yield
             return
+        self._intake.begin(task, row.submitted_at)  # now: the worker is given a copy
+        self._progress.dispatcher.start_ahead(entry)
         is_accepted = False
         try:
             yield
             is_accepted = True
         finally:
-            assert entry.accepted is not None
-            if not entry.accepted.done():  # it is, if the start was broken off
+            if not is_accepted:
+                task.status, task.submitted_at = TaskStatus.PENDING, None
+            if entry.accepted is not None:
                 entry.accepted.set_result(is_accepted)
 
     async def _in_any_case(self, drafts: Sequence[Draft], step: Coroutine[Any, Any, T]) -> T:
