@@ -90,29 +90,29 @@ class Dispatcher:
         self._events.task(TaskEventKind.WAITING, entry.task)
         self.wake()
 
-    def start_ahead(self, entry: Entry) -> bool:
-        """Reserve what a task may use while it is being committed; False if it is to wait for its turn after that.
+    def start_ahead(self, entry: Entry) -> None:
+        """Reserve what a task may use while it is being committed, if nothing waits and a metered worker is free.
 
-        So it is where nothing waits and a metered worker is free. The task begins once `entry.accepted` says so.
+        `entry.accepted` is there then, and the task begins once that says so. Else it waits for its turn, when it is
+        committed.
         """
         now = time.monotonic()
         is_free = self._executions.slots_used < self._settings.max_concurrent_tasks
         if self._held or self._queue or not is_free or entry.group in self._asking:
-            return False
+            return
         if now < self._scarce.get(entry.group, 0.0) or self._capacity.slots(entry.group):
-            return False
+            return
         if not any(isinstance(seat.worker, MeteredWorker) for seat in self._capacity.fitting(entry.group, now)):
-            return False
+            return
         try:
             admitted = self._capacity.admit(entry, now)
         except Exception:  # a router or worker of somebody else's; at the task's turn it is reported
-            return False
+            return
         if not isinstance(admitted, Seat) or not isinstance(admitted.worker, MeteredWorker):
-            return False
+            return
         entry.accepted = asyncio.get_running_loop().create_future()
         entry.task.status = TaskStatus.QUEUED
         self._begin(entry, admitted, now)
-        return True
 
     def withdraw(self, entry: Entry) -> None:
         """Take a task out of the queue."""
