@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-import math
-import random
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +13,7 @@ from typing import Any, Protocol
 from vera_orchestrator import tracing
 from vera_orchestrator.engine.base import Engine, Label, Outcome
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.errors import LeaseLost, TaskFailed, VeraError, WorkerUnavailable
+from vera_orchestrator.errors import LeaseLost, TaskFailed, VeraError
 from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.metering import Channel
 from vera_orchestrator.models import Task, TaskResult, utcnow
@@ -24,9 +22,10 @@ from vera_orchestrator.runtime.capacity import SETTLED, Capacity, Seat, Wait
 from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry, Refusal, run_name
 from vera_orchestrator.runtime.events import Events, TaskEventKind, telling
-from vera_orchestrator.runtime.judgement import End, Retry, blames_worker, judge_error, judge_result
+from vera_orchestrator.runtime.judge import Judge
+from vera_orchestrator.runtime.judgement import End, Retry, blames_worker
 from vera_orchestrator.runtime.marking import marked_if_long
-from vera_orchestrator.runtime.metering import Late, Metering, Refused
+from vera_orchestrator.runtime.metering import Metering, Refused
 from vera_orchestrator.runtime.reasons import expired
 from vera_orchestrator.runtime.settlement import Settlement
 from vera_orchestrator.runtime.values import storable
@@ -36,7 +35,6 @@ from vera_orchestrator.workers.metered import MeteredWorker
 
 SLOT_RECHECK_SECONDS = 0.1
 AWAY_RECHECK_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 3_600.0
 logger = logging.getLogger(__name__)
 
 
@@ -96,6 +94,7 @@ class Executions:
         self._attempts = attempts
         self._metering = metering
         self._settlement = settlement
+        self._judge = Judge(settings, capacity)
         self._room = room
         self._lost = lost
         self._events = events
@@ -316,7 +315,7 @@ class Executions:
             self._free(entry, seat, worker_failed=None)
             self._lost(entry)
             return Outcome(status=TaskStatus.CANCELLED, error=str(error))
-        verdict = self._judge(entry, seat, result, error)
+        verdict = self._judge.verdict(entry, seat, result, error)
         was_asked = entry.call is None or entry.call.channel is not None  # else it speaks neither for nor against it
         self._free(entry, seat, worker_failed=blames_worker(result, verdict.error) if was_asked else None)
         if isinstance(verdict, Retry):
@@ -334,46 +333,6 @@ class Executions:
             await self._journal.give_up({entry.key: entry.fence})
         except VeraError as error:  # then its next owner counts it as interrupted
             logger.warning("task %s could not be handed back: %s", entry.task.id, error)
-
-    def _judge(self, entry: Entry, seat: Seat, result: TaskResult | None, error: VeraError | None) -> Retry | End:
-        limit, chance = self._settings.retry_delay_max_seconds, random.random()
-        if result is not None:
-            verdict = judge_result(entry.task, result, delay_limit=limit, chance=chance)
-        else:
-            assert error is not None
-            verdict = self._judge_error(entry, seat, error, limit, chance)
-        if isinstance(verdict, Retry):
-            entry.failed_on.add(seat.worker.worker_id)
-            has_begun = entry.call is not None and entry.call.channel is not None and entry.call.channel.has_begun
-            if entry.expired or has_begun:  # whoever has read the beginning of one answer must not get another
-                return End(status=verdict.error.task_status, error=verdict.error, exhausted=True)
-        return verdict
-
-    def _judge_error(self, entry: Entry, seat: Seat, error: VeraError, limit: float, chance: float) -> Retry | End:
-        worker_id, now = seat.worker.worker_id, time.monotonic()
-        seat.worker.record(success=False, execution_time_ms=0.0)
-        if isinstance(error, WorkerUnavailable):
-            entry.unreached_since = entry.unreached_since or now
-        else:
-            entry.unreached_since = None
-        patient = now - (entry.unreached_since or now) < self._settings.unavailable_wait_seconds
-        if entry.call is None or not (error.elsewhere or error.retryable):
-            return judge_error(entry.task, error, patient=patient, delay_limit=limit, chance=chance)
-        if error.retry_after is not None:
-            error.retry_after = min(error.retry_after, LONGEST_PAUSE_SECONDS)
-            seat.pause(now + error.retry_after, f"its provider asks to wait: {error.message}")
-        if error.elsewhere and not isinstance(error, WorkerUnavailable):
-            entry.refuse(worker_id, Refusal(math.inf, error.message, by_limit=False, as_of=self._capacity.state))
-        alternatives = self._capacity.alternatives(entry, worker_id, now)
-        may_go_on = patient or not isinstance(error, WorkerUnavailable)
-        untried = alternatives - entry.failed_on
-        is_others_fault = (error.elsewhere and alternatives and may_go_on) or (error.was_refused and untried)
-        if isinstance(error, Late) or is_others_fault:  # nothing was done, so no retry is used up
-            return Retry(delay=0, retry_count=entry.task.retry_count, error=error)
-        verdict = judge_error(entry.task, error, patient=patient, delay_limit=limit, chance=chance)
-        if isinstance(verdict, Retry) and untried:
-            return Retry(delay=0, retry_count=verdict.retry_count, error=error)
-        return verdict
 
     async def _again(self, entry: Entry, retry: Retry, worker_id: str) -> None:
         task = entry.task
