@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from vera_orchestrator.enums import TaskType
-from vera_orchestrator.journal.base import TaskRow
+from vera_orchestrator.journal.records import TaskRow
 from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.workers.parallel_batch import inner_batch_id
 

@@ -32,7 +32,7 @@ from api.responses import Json
 from api.submitting import IdempotencyKey
 from BackgroundCognition.orchestrator import ParallelBatch, UnifiedOrchestrator
 from vera_orchestrator.callers import Scope
-from vera_orchestrator.journal.base import BatchCounts, BatchQuery
+from vera_orchestrator.journal.records import BatchCounts, BatchQuery
 from vera_orchestrator.runtime.codec import to_datetime
 from vera_orchestrator.runtime.intake import batch_edges
 from vera_orchestrator.runtime.reading import BatchDetails

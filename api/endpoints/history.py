@@ -20,7 +20,7 @@ from api.responses import Json
 from BackgroundCognition.orchestrator import TaskStatus
 from vera_orchestrator.callers import Scope
 from vera_orchestrator.errors import InvalidValue
-from vera_orchestrator.journal.base import HistoryQuery
+from vera_orchestrator.journal.records import HistoryQuery
 from vera_orchestrator.models import task_type
 
 HISTORY_LIMIT = 10_000

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.conformance.journal_rows import add_ended, ending, failure, join, task
-from vera_orchestrator.journal.base import Journal, News
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import News
 
 
 class CancelSuite:

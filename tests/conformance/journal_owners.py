@@ -9,7 +9,8 @@ import pytest
 from tests.conformance.journal_rows import ending, join, row, task
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import LeaseLost
-from vera_orchestrator.journal.base import Journal, OwnerRow, WorkerRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import OwnerRow, WorkerRow
 
 
 class OwnerSuite:

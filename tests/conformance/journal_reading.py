@@ -10,7 +10,8 @@ import pytest
 from tests.conformance.journal_rows import LARGE, add_ended, batch, ending, failure, task
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal.base import BatchQuery, Counts, HistoryQuery, Journal
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import BatchQuery, Counts, HistoryQuery
 
 
 class BatchSuite:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import BatchRow, Ending, Journal, TaskRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import BatchRow, Ending, TaskRow
 
 LARGE = '"' + "x" * 100_000 + '"'
 

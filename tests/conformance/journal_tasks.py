@@ -9,7 +9,8 @@ import pytest
 from tests.conformance.journal_rows import LARGE, batch, ending, join, row, task
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import DuplicateTaskId, IdempotencyConflict
-from vera_orchestrator.journal.base import Added, HistoryQuery, Journal, TaskRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import Added, HistoryQuery, TaskRow
 
 
 class AddSuite:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.conformance.journal_rows import batch, ending, join, row, task
 from vera_orchestrator.errors import InvalidValue
-from vera_orchestrator.journal.base import Journal, WorkerRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import WorkerRow
 
 Write = Callable[[Journal, str], Awaitable[object]]
 

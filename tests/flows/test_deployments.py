@@ -19,7 +19,8 @@ from tests.flows.site import Site, get
 from tests.flows.station import RUN_SECONDS, Command, Ended, Station
 from tests.support import PATIENCE, Scripted, orchestrator, settings, soon
 from vera_orchestrator.enums import TaskStatus, TaskType
-from vera_orchestrator.journal.base import Journal, OwnerRow, TaskRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import OwnerRow, TaskRow
 from vera_orchestrator.models import Task, TaskResult, utcnow
 from vera_orchestrator.workers.api_request import ApiRequestWorker
 

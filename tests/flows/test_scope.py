@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from flows.scope import OwnRows
-from vera_orchestrator.journal.base import TaskRow
+from vera_orchestrator.journal.records import TaskRow
 from vera_orchestrator.models import Task
 from vera_orchestrator.runtime.codec import decode_task, encode_spec
 from vera_orchestrator.workers.parallel_batch import inner_batch_id

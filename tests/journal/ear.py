@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tests.support import soon
-from vera_orchestrator.journal.base import ALL_NEWS, NO_NEWS, Journal, News
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import ALL_NEWS, NO_NEWS, News
 
 
 class Ear:

@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 
 from tests.conformance.journal_rows import ending, join, task
 from vera_orchestrator.errors import DuplicateTaskId
-from vera_orchestrator.journal.base import BatchRow, Journal, first_key
+from vera_orchestrator.journal.base import Journal, first_key
 from vera_orchestrator.journal.factory import make_journal
 from vera_orchestrator.journal.ledger import Booking
+from vera_orchestrator.journal.records import BatchRow
 from vera_orchestrator.journal.sql import SQLJournal
 from vera_orchestrator.metering import Spent
 from vera_orchestrator.quota import Fits, Limits

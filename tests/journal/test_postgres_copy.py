@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from tests.services.running import new_database
 from tests.support import Gate, Scripted, orchestrator, soon
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import HistoryQuery, first_key
+from vera_orchestrator.journal.base import first_key
 from vera_orchestrator.journal.factory import make_journal
+from vera_orchestrator.journal.records import HistoryQuery
 from vera_orchestrator.models import Task
 
 TASKS = 20

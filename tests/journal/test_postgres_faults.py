@@ -19,9 +19,10 @@ from tests.services.postgres import PostgresCluster
 from tests.support import soon, until
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal.base import ALL_NEWS, Journal, News
+from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.factory import make_journal
 from vera_orchestrator.journal.postgres import WRITERS_LOCK, PostgresBackend
+from vera_orchestrator.journal.records import ALL_NEWS, News
 from vera_orchestrator.journal.sql import SQLJournal
 
 SHORT = 0.4

@@ -13,8 +13,9 @@ from tests.conformance.journal_rows import batch, ending, failure, join, task
 from tests.journal.ear import Ear
 from tests.services.running import new_database
 from tests.support import until
-from vera_orchestrator.journal.base import ALL_NEWS, Journal, News
+from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.factory import make_journal
+from vera_orchestrator.journal.records import ALL_NEWS, News
 
 Write = Callable[[Journal], Awaitable[object]]
 

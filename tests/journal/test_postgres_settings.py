@@ -17,9 +17,10 @@ from sqlalchemy import Connection, make_url, text
 from tests.conformance.journal_rows import join, task
 from vera_orchestrator.errors import InvalidValue
 from vera_orchestrator.journal import migrate
-from vera_orchestrator.journal.base import Added, Journal
+from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.factory import make_journal
 from vera_orchestrator.journal.postgres import PostgresBackend
+from vera_orchestrator.journal.records import Added
 from vera_orchestrator.journal.sql import SQLJournal
 
 HELD = (

@@ -28,8 +28,9 @@ from tests.journal.processes import (
     write_on,
 )
 from tests.support import soon
-from vera_orchestrator.journal.base import HistoryQuery, Journal, first_key
+from vera_orchestrator.journal.base import Journal, first_key
 from vera_orchestrator.journal.factory import make_journal
+from vera_orchestrator.journal.records import HistoryQuery
 from vera_orchestrator.reservation import Amounts
 
 pytestmark = pytest.mark.flaky(reruns=0)  # a promise that is broken once is broken

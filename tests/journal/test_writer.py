@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine, event, make_url
 from tests.conformance.journal_rows import batch, ending, join, task
 from vera_orchestrator.errors import InvalidValue, JournalUnavailable, VeraError
 from vera_orchestrator.journal import writer
-from vera_orchestrator.journal.base import Added, Journal
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import Added
 from vera_orchestrator.journal.sql import SQLJournal
 from vera_orchestrator.journal.sqlite import SQLiteBackend
 

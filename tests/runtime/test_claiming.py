@@ -16,7 +16,8 @@ from tests.runtime.test_owners import abandon, until_noted_as_running
 from tests.support import Gate, Scripted, needs, orchestrator, run_batch, soon, until
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal.base import Journal, TaskRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import TaskRow
 from vera_orchestrator.models import Task, utcnow
 from vera_orchestrator.runtime.orchestrator import Orchestrator
 

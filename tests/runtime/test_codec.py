@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vera_orchestrator.enums import TaskPriority, TaskStatus
 from vera_orchestrator.errors import InvalidPayload, ResultNotSerializable, ResultTooLarge
-from vera_orchestrator.journal.base import TaskRow
+from vera_orchestrator.journal.records import TaskRow
 from vera_orchestrator.models import Task, TaskRequirements, TaskResult
 from vera_orchestrator.runtime.codec import (
     decode_result,

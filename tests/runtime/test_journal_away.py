@@ -15,8 +15,8 @@ from tests.runtime.conftest import Make
 from tests.runtime.test_owners import abandon
 from tests.support import Gate, Scripted, needs, orchestrator, run, soon, until
 from vera_orchestrator.errors import JournalUnavailable
-from vera_orchestrator.journal.base import Added
 from vera_orchestrator.journal.memory import MemoryJournal
+from vera_orchestrator.journal.records import Added
 from vera_orchestrator.models import Task, TaskResult
 
 

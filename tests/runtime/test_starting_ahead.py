@@ -14,8 +14,8 @@ from tests.runtime.conftest import Make
 from tests.runtime.metered import Held, Metered, metered, use_it_all
 from tests.support import Scripted, orchestrator, run, soon, until
 from vera_orchestrator.errors import DuplicateTaskId, JournalUnavailable
-from vera_orchestrator.journal.base import Added
 from vera_orchestrator.journal.memory import MemoryJournal
+from vera_orchestrator.journal.records import Added
 from vera_orchestrator.journal.writer import failed
 from vera_orchestrator.metering import Channel, Spent
 from vera_orchestrator.models import Task, TaskResult, utcnow

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement, Connection, Engine
 
-from vera_orchestrator.journal.base import News
+from vera_orchestrator.journal.records import News
 
 
 class Listener(Protocol):

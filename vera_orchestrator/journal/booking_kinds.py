@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Dialect, bindparam, case, inse
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vera_orchestrator.journal import ledger_rows, refusals, storable
-from vera_orchestrator.journal.base import NO_NEWS, News
 from vera_orchestrator.journal.booking import FINE, MEASURES, Bucket, Sheet, buckets_of, counted, numbers
 from vera_orchestrator.journal.booking_book import SQLBook, SumStatements
 from vera_orchestrator.journal.ledger import Booking
 from vera_orchestrator.journal.ledger_rows import Entry
+from vera_orchestrator.journal.records import NO_NEWS, News
 from vera_orchestrator.journal.schema import owners, rate_levels, usage, usage_sums
 from vera_orchestrator.journal.statements import Lookup, Statement
 from vera_orchestrator.metering import Spent

@@ -26,9 +26,9 @@ from sqlalchemy.exc import IntegrityError
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import reading, refusals, storable
-from vera_orchestrator.journal.base import NO_NEWS, Added, BatchRow, Ending, News, TaskRow
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.outbox_rows import delivery_values
+from vera_orchestrator.journal.records import NO_NEWS, Added, BatchRow, Ending, News, TaskRow
 from vera_orchestrator.journal.rows import batch_values, is_large, task_values
 from vera_orchestrator.journal.schema import batches, deliveries, owners, results, slots, tasks, unfinished
 from vera_orchestrator.journal.statements import Statement

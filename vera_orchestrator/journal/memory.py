@@ -12,20 +12,7 @@ from typing import TypeVar
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.access import Access
-from vera_orchestrator.journal.base import (
-    Added,
-    BatchCounts,
-    BatchQuery,
-    BatchRow,
-    Counts,
-    Ending,
-    HistoryQuery,
-    Journal,
-    News,
-    OwnerRow,
-    TaskRow,
-    WorkerRow,
-)
+from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
 from vera_orchestrator.journal.hot import ended_item
 from vera_orchestrator.journal.ledger import Ledger
@@ -36,6 +23,19 @@ from vera_orchestrator.journal.memory_outbox import MemoryOutbox
 from vera_orchestrator.journal.memory_slots import SlotTable
 from vera_orchestrator.journal.memory_tasks import TaskTable, afresh, matches, newest
 from vera_orchestrator.journal.outbox import Delivery, Outbox
+from vera_orchestrator.journal.records import (
+    Added,
+    BatchCounts,
+    BatchQuery,
+    BatchRow,
+    Counts,
+    Ending,
+    HistoryQuery,
+    News,
+    OwnerRow,
+    TaskRow,
+    WorkerRow,
+)
 from vera_orchestrator.journal.rows import batch_values, task_values
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals
-from vera_orchestrator.journal.base import HistoryQuery, TaskRow
+from vera_orchestrator.journal.records import HistoryQuery, TaskRow
 from vera_orchestrator.journal.rows import has_tag
 
 

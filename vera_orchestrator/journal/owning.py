@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, tuple_
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals, storable
-from vera_orchestrator.journal.base import TaskRow, WorkerRow
 from vera_orchestrator.journal.reading import chunks
+from vera_orchestrator.journal.records import TaskRow, WorkerRow
 from vera_orchestrator.journal.rows import task_row, worker_values
 from vera_orchestrator.journal.schema import (
     cancellations,

@@ -12,8 +12,8 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Float, cast, crea
 from sqlalchemy.exc import DBAPIError
 
 from vera_orchestrator.journal.backend import Backend, Listener
-from vera_orchestrator.journal.base import NO_NEWS, News
 from vera_orchestrator.journal.postgres_news import CHANNEL, PostgresListener
+from vera_orchestrator.journal.records import NO_NEWS, News
 from vera_orchestrator.journal.watchdog import Watchdog
 
 SILENT_SECONDS = 10.0

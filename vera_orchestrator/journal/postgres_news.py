@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from vera_orchestrator.journal.base import ALL_NEWS, News
+from vera_orchestrator.journal.records import ALL_NEWS, News
 
 CHANNEL = "vera_journal"
 QUIET_SECONDS = 5.0

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, select, union_all
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import (
+from vera_orchestrator.journal.records import (
     BatchCounts,
     BatchQuery,
     BatchRow,

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import BatchRow, OwnerRow, TaskRow, WorkerRow
 from vera_orchestrator.journal.constants import LARGE_RESULT
+from vera_orchestrator.journal.records import BatchRow, OwnerRow, TaskRow, WorkerRow
 
 
 def task_values(row: TaskRow) -> dict[str, Any]:

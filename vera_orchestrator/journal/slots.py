@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Dialect, bindparam, func, insert, select
 
 from vera_orchestrator.journal import refusals, storable
-from vera_orchestrator.journal.base import NO_NEWS, News
+from vera_orchestrator.journal.records import NO_NEWS, News
 from vera_orchestrator.journal.schema import owners, slots
 from vera_orchestrator.journal.statements import Statement
 

@@ -17,7 +17,14 @@ from vera_orchestrator.journal import hot, owning, reading, refusals, slots, sto
 from vera_orchestrator.journal.access import Access
 from vera_orchestrator.journal.access_sql import AccessParts, SQLAccess
 from vera_orchestrator.journal.backend import Backend, Listener
-from vera_orchestrator.journal.base import (
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.ledger import Ledger
+from vera_orchestrator.journal.ledger_sql import LedgerParts, SQLLedger
+from vera_orchestrator.journal.migrate import bring_up_to_date
+from vera_orchestrator.journal.outbox import Delivery, Outbox
+from vera_orchestrator.journal.outbox_sql import SQLOutbox
+from vera_orchestrator.journal.reader import Reader
+from vera_orchestrator.journal.records import (
     NO_BACKLOG,
     NO_NEWS,
     Added,
@@ -28,18 +35,11 @@ from vera_orchestrator.journal.base import (
     Counts,
     Ending,
     HistoryQuery,
-    Journal,
     News,
     OwnerRow,
     TaskRow,
     WorkerRow,
 )
-from vera_orchestrator.journal.ledger import Ledger
-from vera_orchestrator.journal.ledger_sql import LedgerParts, SQLLedger
-from vera_orchestrator.journal.migrate import bring_up_to_date
-from vera_orchestrator.journal.outbox import Delivery, Outbox
-from vera_orchestrator.journal.outbox_sql import SQLOutbox
-from vera_orchestrator.journal.reader import Reader
 from vera_orchestrator.journal.writer import Call, Calls, Kind, Writer, failed
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from vera_orchestrator.journal.backend import Backend
-from vera_orchestrator.journal.base import News
+from vera_orchestrator.journal.records import News
 
 HERE = "here"
 """The savepoint. An operation begins right behind it and may roll back to it."""

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlche
 from vera_orchestrator.errors import VeraError
 from vera_orchestrator.journal import refusals
 from vera_orchestrator.journal.backend import Backend
-from vera_orchestrator.journal.base import NO_NEWS, Backlog, News
+from vera_orchestrator.journal.records import NO_NEWS, Backlog, News
 from vera_orchestrator.journal.runs import runs_of
 from vera_orchestrator.journal.transaction import Transaction
 

@@ -11,7 +11,7 @@ import orjson
 
 from vera_orchestrator.enums import TaskStatus, TaskType
 from vera_orchestrator.errors import InvalidPayload, InvalidValue, ResultNotSerializable, ResultTooLarge
-from vera_orchestrator.journal.base import TaskRow
+from vera_orchestrator.journal.records import TaskRow
 from vera_orchestrator.models import NO_REQUIREMENTS, Task, TaskPriority, TaskRequirements, TaskResult, task_type
 from vera_orchestrator.runtime.entry import Upstream
 from vera_orchestrator.webhooks import Webhook

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import HistoryQuery
+from vera_orchestrator.journal.records import HistoryQuery
 from vera_orchestrator.models import Task
 from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.entry import Entry

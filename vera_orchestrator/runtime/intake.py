@@ -14,7 +14,7 @@ from typing import Any
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import InvalidBatch, InvalidPayload, InvalidValue, NotConfigured, UnknownDependency
 from vera_orchestrator.graph import check_graph, check_unique, topological_order
-from vera_orchestrator.journal.base import TaskRow
+from vera_orchestrator.journal.records import TaskRow
 from vera_orchestrator.models import Task
 from vera_orchestrator.payloads import TASK_TYPES, check_payload
 from vera_orchestrator.runtime.codec import encode_spec, to_datetime, to_seconds

@@ -18,7 +18,7 @@ from vera_orchestrator.errors import (
     NotFound,
     OrchestratorStopped,
 )
-from vera_orchestrator.journal.base import BatchCounts, BatchQuery, HistoryQuery
+from vera_orchestrator.journal.records import BatchCounts, BatchQuery, HistoryQuery
 from vera_orchestrator.models import ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.codec import decode_task
 from vera_orchestrator.runtime.history import ONLY_LIVE, HistoryPage, Keyed, as_it_stands, waiting_here

@@ -16,7 +16,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from vera_orchestrator.errors import JournalUnavailable, NotConfigured
-from vera_orchestrator.journal.base import Journal, OwnerRow, WorkerRow, first_key
+from vera_orchestrator.journal.base import Journal, first_key
+from vera_orchestrator.journal.records import OwnerRow, WorkerRow
 from vera_orchestrator.runtime.entry import Group
 from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.base import REACHABLE, BaseWorker

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vera_orchestrator.journal.base import HistoryQuery, Journal, TaskRow
+from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.ledger import Kept
 from vera_orchestrator.journal.outbox import Delivery
+from vera_orchestrator.journal.records import HistoryQuery, TaskRow
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState, batch_status
 from vera_orchestrator.runtime.codec import legible_task, to_datetime

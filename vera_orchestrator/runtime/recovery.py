@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from vera_orchestrator.engine.base import Engine
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import DependencyFailed, JournalUnavailable, TaskCancelled, TaskInterrupted, VeraError
-from vera_orchestrator.journal.base import Journal, TaskRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import TaskRow
 from vera_orchestrator.keys import Keys
 from vera_orchestrator.models import ParallelBatch, Task
 from vera_orchestrator.runtime.batches import BatchState, status_of

@@ -10,7 +10,8 @@ from typing import Any
 
 from vera_orchestrator.enums import TaskStatus, WorkerStatus
 from vera_orchestrator.errors import JournalUnavailable, LeaseLost
-from vera_orchestrator.journal.base import ALL_NEWS, NO_NEWS, Journal, News, TaskRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import ALL_NEWS, NO_NEWS, News, TaskRow
 from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.codec import legible_task
 from vera_orchestrator.runtime.deliverer import Deliverer

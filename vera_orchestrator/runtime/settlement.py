@@ -12,7 +12,8 @@ from typing import Any
 
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import JournalUnavailable, TaskFailed, VeraError
-from vera_orchestrator.journal.base import Ending, Journal
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import Ending
 from vera_orchestrator.models import Hook, Task, TaskResult, utcnow
 from vera_orchestrator.runtime.codec import encode_result, to_seconds
 from vera_orchestrator.runtime.entry import Entry

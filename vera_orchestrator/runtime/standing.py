@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from vera_orchestrator.enums import TaskStatus
-from vera_orchestrator.journal.base import Backlog
 from vera_orchestrator.journal.ledger import Total
+from vera_orchestrator.journal.records import Backlog
 from vera_orchestrator.models import Hook, Task
 from vera_orchestrator.runtime.lifecycle import Lifecycle
 from vera_orchestrator.runtime.status import metrics_of, queues_of, recording_of

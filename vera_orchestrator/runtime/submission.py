@@ -24,7 +24,8 @@ from vera_orchestrator.errors import (
     QueueFull,
 )
 from vera_orchestrator.http.addresses import check_written_address, endpoints
-from vera_orchestrator.journal.base import BatchRow, Journal, TaskRow
+from vera_orchestrator.journal.base import Journal
+from vera_orchestrator.journal.records import BatchRow, TaskRow
 from vera_orchestrator.models import ParallelBatch, StreamChunk, Task, TaskResult
 from vera_orchestrator.runtime.batches import BatchState
 from vera_orchestrator.runtime.codec import decode_task, to_datetime
