@@ -32,11 +32,13 @@ from vera_orchestrator.engine.reach import check
 from vera_orchestrator.engine.server import EmbeddedServer, ServerAddress
 from vera_orchestrator.errors import PrefectUnavailable
 from vera_orchestrator.models import Task
+from vera_orchestrator.runtime.orchestrator import Orchestrator
 from vera_orchestrator.settings import OrchestratorConfig
 
 KEY = Fernet.generate_key().decode()
 AUTH = "vera:the-same-everywhere"
 START_SECONDS = 60.0
+"""As long as the orchestrator itself waits for a server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +158,8 @@ async def test_tasks_run_while_the_database_is_away_and_are_recorded_once_it_is_
         assert str(urlsplit(missing).password) not in reason
         assert not (tmp_path / "prefect" / "server.json").exists()
         _execute(postgres_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        await eventually(lambda: _connected(orchestrator.engine.status), bool)
+        # The server makes all its tables first, which takes its time beside other tests.
+        await eventually(lambda: _status(orchestrator), lambda status: status.connected, within=START_SECONDS)
         await next_host(orchestrator)
         watch = Watch(state_of(tmp_path).supervisor_pid)
     finally:
@@ -276,6 +279,10 @@ def free_port() -> int:
 
 async def _said(caplog: pytest.LogCaptureFixture) -> str:
     return caplog.text
+
+
+async def _status(orchestrator: Orchestrator) -> EngineStatus:
+    return orchestrator.engine.status
 
 
 async def _connected(status: EngineStatus) -> bool:
