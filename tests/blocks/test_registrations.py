@@ -17,7 +17,7 @@ from blocks.documents import document_name
 from tests.blocks.kept import KEY, Shelf, kept_settings, opened, provider
 from tests.engine.conftest import RunningServer
 from tests.faults.proxy import Proxy
-from tests.support import PATIENCE, Scripted, settings, soon
+from tests.support import Scripted, settings, soon
 from vera_orchestrator.engine import connection
 from vera_orchestrator.models import APIQuota
 from vera_orchestrator.settings import OrchestratorConfig, PrefectMode
@@ -25,12 +25,6 @@ from vera_orchestrator.workers.llm import LLMAPIWorker, OllamaWorker
 
 ID = "Cheap_One"
 SOON = 0.05
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an end wait for what is to be written, however slow the machine is."""
-    monkeypatch.setattr(registrations, "GOODBYE_SECONDS", PATIENCE)
 
 
 @pytest.fixture
