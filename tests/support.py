@@ -21,7 +21,7 @@ from vera_orchestrator.settings import OrchestratorConfig
 from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds to wait for what must come, on a machine that does much else too."""
 
 Behaviour = Callable[[Task], Awaitable[TaskResult]]

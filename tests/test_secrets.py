@@ -210,7 +210,7 @@ def test_processes_that_make_the_key_at_once_share_one(tmp_path: Path) -> None:
     processes = [context.Process(target=_seal_at_once, args=(path, barrier, results)) for _ in range(3)]
     for process in processes:
         process.start()
-    sealed = [results.get(timeout=60) for _ in processes]
+    sealed = [results.get(timeout=180) for _ in processes]
     for process in processes:
         process.join()
     sealer = Sealer.from_file(path)

@@ -86,7 +86,7 @@ POST /api/v2/orchestrator/workers/remote/register  - Register remote worker
 GET  /api/v2/orchestrator/workers/list      - List workers
 GET  /api/v2/orchestrator/resources/stats   - Resource stats
 """
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 RUNNING = re.compile(r"Uvicorn running on (http://\S+)")
 
 
@@ -132,7 +132,7 @@ def shell(text: str, address: str, folder: Path) -> dict[str, Any]:
     )
     environment = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder)}
     done = subprocess.run(
-        ["bash", "-c", text], env=environment, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-c", text], env=environment, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
@@ -145,7 +145,7 @@ def test_the_command_for_a_completion_is_answered(address: str, tmp_path: Path) 
 def test_the_command_for_a_provider_is_answered(address: str, tmp_path: Path) -> None:
     answer = shell(PROVIDER, address, tmp_path)
     assert answer["status"] == "registered"
-    workers = httpx.get(f"{address}/api/v2/orchestrator/workers/list", timeout=30).json()["workers"]
+    workers = httpx.get(f"{address}/api/v2/orchestrator/workers/list", timeout=90).json()["workers"]
     assert answer["worker_id"] in [worker["id"] for worker in workers]
 
 
@@ -156,13 +156,13 @@ def test_the_command_for_the_status_is_answered(address: str, tmp_path: Path) ->
 @pytest.mark.parametrize("line", ENDPOINTS.strip().splitlines())
 def test_every_endpoint_is_there_and_has_its_method_only(address: str, line: str) -> None:
     method, path, *_ = line.split()
-    answer = httpx.request(method, f"{address}{path}", timeout=30)
+    answer = httpx.request(method, f"{address}{path}", timeout=90)
     assert answer.status_code == (200 if method == "GET" else 422)
-    wrong = httpx.request("PUT", f"{address}{path}", timeout=30)
+    wrong = httpx.request("PUT", f"{address}{path}", timeout=90)
     assert wrong.status_code == 405
     assert method in wrong.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/api/v2", "/api/v2/orchestrator", "/api/v2/orchestrator/none", "/health", "/v2"])
 def test_what_is_not_there_is_not_found(address: str, path: str) -> None:
-    assert httpx.get(f"{address}{path}", timeout=30).status_code == 404
+    assert httpx.get(f"{address}{path}", timeout=90).status_code == 404

@@ -22,7 +22,7 @@ from tests.engine.server_users import ROOT
 from tests.support import run, soon
 
 UNREACHABLE = "http://127.0.0.1:9"
-FLOW_SECONDS = 60
+FLOW_SECONDS = 180
 FLOW_RUN = """
 import asyncio, json
 from flows.run_task import run_task

@@ -70,7 +70,7 @@ async def resume(config: OrchestratorConfig, log: Path, seconds: float) -> None:
         for status in ("queued", "running")
         for task in orchestrator.get_task_history(limit=1_000_000, status_filter=status)
     ]
-    await asyncio.gather(*(orchestrator.wait_for(task_id, timeout=120) for task_id in unfinished))
+    await asyncio.gather(*(orchestrator.wait_for(task_id, timeout=300) for task_id in unfinished))
     await orchestrator.stop()
 
 

@@ -43,7 +43,7 @@ def submit_until_killed(home: Path, prefect: str, count: int, seconds: float, ki
 def check_nothing_is_lost(home: Path, prefect: str, seed: int, count: int = 3_000, seconds: float = 0.05) -> None:
     kill_after = random.Random(seed).uniform(0.05, 1.5 + count * seconds / CONCURRENCY)
     acknowledged = submit_until_killed(home, prefect, count, seconds, kill_after)
-    subprocess.run(program("resume", home, prefect, count, seconds), cwd=ROOT, check=True, timeout=180)
+    subprocess.run(program("resume", home, prefect, count, seconds), cwd=ROOT, check=True, timeout=400)
 
     executions = Counter((home / "executions").read_text().split())
     with sqlite3.connect(home / "journal.db") as journal:

@@ -36,23 +36,23 @@ def running_server(prefect_tables: Path, tmp_path_factory: pytest.TempPathFactor
         patch.setenv("PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS", "*")
         patch.setenv("PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED", "false")
         patch.setenv("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", "P900D")
-        server = EmbeddedServer(home, retention_days=3, start_seconds=60)
+        server = EmbeddedServer(home, retention_days=3, start_seconds=180)
         address = asyncio.run(server.acquire())
     yield RunningServer(home=home, server=server, address=address)
     supervisor = Watch(state_of(home).supervisor_pid)
     server.release()
-    assert supervisor.has_ended(within=20)
+    assert supervisor.has_ended(within=60)
 
 
 @pytest.fixture(scope="package")
 def other_server(prefect_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A second server, which tests may harm, but leave running."""
     home = with_tables(tmp_path_factory.mktemp("other") / "vera", prefect_tables)
-    server = EmbeddedServer(home, retention_days=3, start_seconds=60)
+    server = EmbeddedServer(home, retention_days=3, start_seconds=180)
     yield RunningServer(home=home, server=server, address=asyncio.run(server.acquire()))
     supervisor = Watch(state_of(home).supervisor_pid)
     server.release()
-    assert supervisor.has_ended(within=20)
+    assert supervisor.has_ended(within=60)
 
 
 @pytest.fixture

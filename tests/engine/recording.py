@@ -23,7 +23,7 @@ from prefect.settings import temporary_settings
 
 from flows.run_batch import run_batch as batch_flow
 from tasks import TASKS
-from tests.support import settings
+from tests.support import PATIENCE, settings
 from vera_orchestrator.engine.prefect_engine import PrefectEngine
 from vera_orchestrator.engine.server import ServerAddress
 from vera_orchestrator.journal.factory import make_journal
@@ -35,7 +35,9 @@ from vera_orchestrator.secrets import Sealer
 from vera_orchestrator.workers.base import BaseWorker
 from vera_orchestrator.workers.registry import WorkerRegistry
 
-PATIENCE = 30.0
+START_SECONDS = 180.0
+"""For a server that makes its tables first, beside other tests."""
+
 BETWEEN_READS = 0.05
 READ_AT_A_TIME = 200
 T = TypeVar("T")
@@ -43,7 +45,16 @@ T = TypeVar("T")
 
 def recorded(home: Path, *workers: BaseWorker, **more: Any) -> Orchestrator:
     """Return an orchestrator, not started, that records in the embedded server of its state folder."""
-    config = settings(home, **{"prefect": "embedded", "prefect_limits_seconds": 0.1, "drain_seconds": 0, **more})
+    config = settings(
+        home,
+        **{
+            "prefect": "embedded",
+            "prefect_limits_seconds": 0.1,
+            "drain_seconds": 0,
+            "prefect_start_seconds": START_SECONDS,
+            **more,
+        },
+    )
     registry = WorkerRegistry()
     for worker in workers:
         registry.add(worker)

@@ -17,7 +17,7 @@ from types import TracebackType
 from vera_orchestrator.engine.server_folder import ServerFolder, ServerState
 
 ROOT = Path(__file__).parents[2]
-PROGRAM_SECONDS = 60.0
+PROGRAM_SECONDS = 200.0
 
 USER = """
 import asyncio, json, sys
@@ -25,7 +25,7 @@ from pathlib import Path
 from vera_orchestrator.engine.server import EmbeddedServer
 
 async def use():
-    server = EmbeddedServer(Path(sys.argv[1]), retention_days=7, start_seconds=60)
+    server = EmbeddedServer(Path(sys.argv[1]), retention_days=7, start_seconds=180)
     address = await server.acquire()
     print(json.dumps({"api_url": address.api_url, "auth_string": address.auth_string}), flush=True)
     sys.stdin.read()

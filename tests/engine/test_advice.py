@@ -46,10 +46,10 @@ def unprotected(home: Path) -> Iterator[str]:
         )
         watch = Watch(process.pid)
         api_url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-        assert httpx.get(f"{api_url}/health", timeout=60, trust_env=False).is_success  # waits until it is up
+        assert httpx.get(f"{api_url}/health", timeout=180, trust_env=False).is_success  # waits until it is up
         yield api_url
     process.communicate()
-    assert watch.has_ended(within=20)
+    assert watch.has_ended(within=60)
 
 
 def test_it_names_what_is_missing_and_how_to_set_it() -> None:

@@ -20,7 +20,7 @@ from prefect.events.schemas.events import Resource
 from psycopg import sql
 from pydantic import SecretStr
 
-from tests.engine.recording import Records, client_settings, eventually, next_host, recorded, state_name
+from tests.engine.recording import START_SECONDS, Records, client_settings, eventually, next_host, recorded, state_name
 from tests.engine.server_users import Watch, state_of
 from tests.services import ports
 from tests.services.postgres import PostgresCluster
@@ -37,8 +37,6 @@ from vera_orchestrator.settings import OrchestratorConfig
 
 KEY = Fernet.generate_key().decode()
 AUTH = "vera:the-same-everywhere"
-START_SECONDS = 60.0
-"""As long as the orchestrator itself waits for a server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +56,7 @@ async def hosts(postgres_url: str, redis_url: str, tmp_path: Path) -> AsyncItera
         EmbeddedServer.of(
             OrchestratorConfig(
                 home=home,
+                prefect_start_seconds=START_SECONDS,
                 prefect_database_url=postgres_url,
                 prefect_redis_url=redis_url,
                 prefect_encryption_key=KEY,
@@ -75,7 +74,7 @@ async def hosts(postgres_url: str, redis_url: str, tmp_path: Path) -> AsyncItera
     for server in servers:
         server.release()
     for watch in watches:
-        assert watch.has_ended(within=20)
+        assert watch.has_ended(within=60)
 
 
 async def test_what_one_host_does_is_seen_through_the_other(
@@ -165,7 +164,7 @@ async def test_tasks_run_while_the_database_is_away_and_are_recorded_once_it_is_
     finally:
         await soon(orchestrator.stop())
         _execute(postgres_url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-    assert watch.has_ended(within=20)
+    assert watch.has_ended(within=60)
 
 
 @pytest.mark.soak
@@ -188,7 +187,7 @@ async def test_a_database_that_goes_away_and_comes_back_holds_up_no_task(tmp_pat
     finally:
         await soon(orchestrator.stop())
         await asyncio.to_thread(cluster.remove)
-    assert watch.has_ended(within=20)
+    assert watch.has_ended(within=60)
 
 
 class TestTurn:

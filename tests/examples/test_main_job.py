@@ -25,7 +25,7 @@ from vera_orchestrator.graph import check_graph
 ROOT = Path(__file__).parents[2]
 STEPS = [f"{step} {name}" for step in ("read", "summarise") for name in SOURCES]
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
-SECONDS = 120
+SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)

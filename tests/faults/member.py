@@ -15,8 +15,8 @@ from tests.faults.program import Arguments
 from tests.faults.record import EventKind, Record
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 90.0
-STOP_SECONDS = 30.0
+READY_SECONDS = 180.0
+STOP_SECONDS = 90.0
 
 
 class NotReady(Exception):

@@ -19,7 +19,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.record import EventKind, Record
 from tests.faults.station import Act, Station
 
-QUIET_SECONDS = 60.0
+QUIET_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 EXITS = frozenset({0, -9, -15})
 """A graceful stop, a kill, and a request to stop that came before the process could take it."""

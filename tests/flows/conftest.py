@@ -17,7 +17,7 @@ from vera_orchestrator.engine.server import EmbeddedServer
 def station(prefect_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Station]:
     """One server, one worker and one journal for the tests of this folder."""
     home = with_tables(tmp_path_factory.mktemp("station") / "vera", prefect_tables)
-    server = EmbeddedServer(home, retention_days=3, start_seconds=60)
+    server = EmbeddedServer(home, retention_days=3, start_seconds=180)
     with serving() as web:
         address = asyncio.run(server.acquire())
         environment = environment_of(home, web, address)

@@ -27,8 +27,8 @@ from vera_orchestrator.journal.base import Journal
 from vera_orchestrator.journal.factory import make_journal
 
 ROOT = Path(__file__).parents[2]
-RUN_SECONDS = 60
-STOP_SECONDS = 20
+RUN_SECONDS = 180
+STOP_SECONDS = 60
 T = TypeVar("T")
 
 

@@ -117,7 +117,7 @@ async def test_a_reader_that_leaves_early_does_not_end_the_task(fleet: Fleet, pr
     one = fleet.one
     await fleet.ready("openai")
     task = fleet.asking("openai", prompt=WORDS)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         async for _ in one.submit_stream(task):
             break
     result = await soon(one.wait_for(task.id))

@@ -332,7 +332,7 @@ async def test_a_long_chain_of_tasks_runs_through(make_on_disk: Make, count: int
     orchestrator = await make_on_disk(worker)
     tasks = [once("t0"), *(once(f"t{number}", f"t{number - 1}") for number in range(1, count))]
     await orchestrator.submit_batch(tasks, batch_id="b1")
-    results = await orchestrator.wait_for_batch("b1", timeout=120)
+    results = await orchestrator.wait_for_batch("b1", timeout=180)
     assert all(result.success for result in results)
     assert worker.ran == [task.id for task in tasks]
 
@@ -343,7 +343,7 @@ async def test_a_long_chain_of_tasks_whose_first_fails_ends_as_cancelled(make_on
     orchestrator = await make_on_disk(worker)
     tasks = [once("bad"), once("t0", "bad"), *(once(f"t{number}", f"t{number - 1}") for number in range(1, count - 1))]
     await orchestrator.submit_batch(tasks, batch_id="b1")
-    results = await orchestrator.wait_for_batch("b1", timeout=60)
+    results = await orchestrator.wait_for_batch("b1", timeout=180)
     assert {result.error for result in results[1:]} == {"its dependency bad failed: no luck"}
     assert worker.ran == ["bad"]
 
@@ -355,7 +355,7 @@ async def test_many_tasks_beside_each_other_run_and_one_waits_for_them_all(make_
     tasks = [once(f"t{number}") for number in range(count - 1)]
     tasks.append(once("last", *(task.id for task in tasks)))
     await orchestrator.submit_batch(tasks, batch_id="b1")
-    results = await orchestrator.wait_for_batch("b1", timeout=60)
+    results = await orchestrator.wait_for_batch("b1", timeout=180)
     assert all(result.success for result in results)
     assert worker.ran[-1] == "last"
 

@@ -18,7 +18,7 @@ async def test_what_goes_on_is_marked() -> None:
         marked.set()
         return True
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         with marked_if_long(mark):
             await marked.wait()
 
@@ -49,7 +49,7 @@ async def test_a_mark_that_cannot_be_written_is_nobodys_error(monkeypatch: pytes
         tried.set()
         raise JournalUnavailable("away")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         with marked_if_long(mark):
             await tried.wait()
     for _ in range(3):

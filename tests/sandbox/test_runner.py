@@ -173,6 +173,6 @@ def _new_session(sandbox: Sandbox) -> str:
 
 
 async def _until_exists(path: Path, run: asyncio.Task[object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not await asyncio.to_thread(path.exists):
             assert not run.done(), run

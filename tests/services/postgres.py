@@ -25,7 +25,7 @@ from tests.services.processes import Process
 StopMode = Literal["smart", "fast", "immediate"]
 SUPERUSER = "postgres"
 ACCOUNT = "postgres"  # of the operating system: the server refuses to run as root
-START_SECONDS = 60
+START_SECONDS = 180
 # Without fsync a killed server loses nothing, as the system keeps the pages; only a crash of the machine would.
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -115,7 +115,7 @@ class PostgresCluster:
         for member in family:
             member.send(signal.SIGKILL)
         for member in family:
-            if not member.ended(within=30):
+            if not member.ended(within=90):
                 raise ServiceFailed(f"process {member.pid} of PostgreSQL does not end")
 
     def remove(self) -> None:

@@ -16,7 +16,7 @@ from tests.services.service import Note
 from tests.services.state import Record
 
 VARIABLE = "VERA_TEST_POSTGRES_URL"
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 90
 
 
 class PostgresService:

@@ -54,25 +54,25 @@ def simulator(running: Running, pauses: Pauses) -> Iterator[Simulator]:
 
 @pytest.fixture(scope="session")
 def http(running: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.url, timeout=10) as client:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def openai_client(running: Running) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{running.url}/v1", api_key=KEY, max_retries=0, timeout=10) as client:
+    with openai.OpenAI(base_url=f"{running.url}/v1", api_key=KEY, max_retries=0, timeout=60) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def anthropic_client(running: Running) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=running.url, api_key=KEY, max_retries=0, timeout=10) as client:
+    with anthropic.Anthropic(base_url=running.url, api_key=KEY, max_retries=0, timeout=60) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def gemini_client(running: Running) -> Iterator[genai.Client]:
-    options = types.HttpOptions(base_url=running.url, api_version="v1beta", timeout=10_000)
+    options = types.HttpOptions(base_url=running.url, api_version="v1beta", timeout=60_000)
     client = genai.Client(api_key=KEY, http_options=options)
     yield client
     client.close()
@@ -80,7 +80,7 @@ def gemini_client(running: Running) -> Iterator[genai.Client]:
 
 @pytest.fixture(scope="session")
 def ollama_client(running: Running) -> Iterator[ollama.Client]:
-    client = ollama.Client(host=running.url, timeout=10)
+    client = ollama.Client(host=running.url, timeout=60)
     yield client
     client.close()
 

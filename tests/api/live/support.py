@@ -30,7 +30,7 @@ async def listening(orchestrator: UnifiedOrchestrator) -> AsyncGenerator[str]:
 
 async def message_where(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Return the next message that `wanted` is true of."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while True:
             message: dict[str, Any] = json.loads(await socket.recv())
             if wanted(message):

@@ -46,7 +46,7 @@ async def joined(hub: Hub, count: int) -> tuple[Show, list[Reader]]:
 
 
 async def next_of(show: Show, reader: Reader) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(90):
         while (text := show.next(reader)) is None:
             reader.woken.clear()
             await reader.woken.wait()

@@ -49,7 +49,7 @@ async def test_a_connection_ends_soon_after_its_key(tmp_path: Path, monkeypatch:
     for module in (socket, stream):
         monkeypatch.setattr(module, "RECHECK_SECONDS", 0.05)
     orchestrator = echoing(tmp_path)
-    async with listening(orchestrator) as address, asyncio.timeout(20):
+    async with listening(orchestrator) as address, asyncio.timeout(90):
         key = await orchestrator.keys.create("mine", scopes={Scope.READ, Scope.SUBMIT})
         await orchestrator.submit_task(Task(id="t", caller=key.row.id, payload={"wait": True}))
         url = address.replace("ws://", "http://").replace("/ws/status", "/tasks/t/events")

@@ -64,7 +64,7 @@ class Stage(NamedTuple):
     @asynccontextmanager
     async def following(self, task_id: str, **headers: str) -> AsyncGenerator[AsyncIterator[Told]]:
         """Follow a task while the block lasts."""
-        async with asyncio.timeout(20), self.client.stream("GET", f"/tasks/{task_id}/events", headers=headers) as got:
+        async with asyncio.timeout(90), self.client.stream("GET", f"/tasks/{task_id}/events", headers=headers) as got:
             assert (got.status_code, got.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
             async with aclosing(events_in(got)) as told:
                 yield told
@@ -75,7 +75,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     orchestrator = echoing(tmp_path)
     async with listening(orchestrator) as address:
         base_url = address.replace("ws://", "http://").removesuffix("/ws/status")
-        async with httpx.AsyncClient(base_url=base_url, timeout=20, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=base_url, timeout=90, trust_env=False) as client:
             yield Stage(orchestrator, client)
 
 
