@@ -25,6 +25,8 @@ from benchmarks.station import Station
 README = Path(__file__).with_name("README.md")
 BEGIN = "<!-- llm: written by `python -m benchmarks.llm --write-readme` -->"
 END = "<!-- end of llm -->"
+MODEL_SLOTS = 4
+"""What llama.cpp's server works on at a time: as many as it chooses by itself."""
 ONE_AT_A_TIME_FEWER = 5
 WARM_UP = 100
 WARM_UP_AT_A_TIME = (4, 16, 64)  # opens as many connections, not all at once
@@ -32,17 +34,19 @@ TURN_BEGINS_WITH = 4
 """A part of a turn's requests, one in so many, is sent first and not counted: what is measured is a steady load."""
 
 
-def measure(rounds: int, count: int, folder: Path, say: Callable[[str], None]) -> LLMFindings:
+def measure(
+    rounds: int, count: int, folder: Path, say: Callable[[str], None], *, slots: int = MODEL_SLOTS
+) -> LLMFindings:
     """Send `count` requests each way, with several at a time, in each round, and a fifth of them one at a time.
 
-    Raises ChildFailed.
+    The model's server works on `slots` of them at a time. Raises ChildFailed.
 
     State and logs are in `folder`. Whatever was started is stopped on every way out.
     """
-    findings = LLMFindings()
+    findings = LLMFindings(slots)
     with ExitStack() as stack:
         say("starting llama.cpp, LiteLLM, Prefect and the clients")
-        llama, url = open_llama(stack, folder)
+        llama, url = open_llama(stack, folder, slots)
         servers = {way: PrefectServer(stack, folder, f"prefect-{way.name}") for way in (Way.OURS, Way.IN_PROCESS)}
         for server in servers.values():
             server.wait_ready()
@@ -81,11 +85,11 @@ def _order(turn: int) -> list[Way]:
     return [*ways[begin:], *ways[:begin]]
 
 
-def in_scratch(rounds: int, count: int, say: Callable[[str], None]) -> LLMFindings:
+def in_scratch(rounds: int, count: int, slots: int, say: Callable[[str], None]) -> LLMFindings:
     """Measure with a folder that is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="llm-", dir=scratch()))
     try:
-        return measure(rounds, count, folder, say)
+        return measure(rounds, count, folder, say, slots=slots)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -103,16 +107,22 @@ def write_readme(findings: LLMFindings) -> None:
 def main() -> int:
     """Measure, show the table, and write it where asked; return 1 when something could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.llm", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds in which all take turns (3)")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds in which all take turns (8)")
     parser.add_argument(
-        "--count", type=int, default=1_500, help="requests each way, with 8 and 64 at a time, a round (1500)"
+        "--count", type=int, default=600, help="requests each way, with 8 and 64 at a time, a round (600)"
+    )
+    parser.add_argument(
+        "--slots",
+        type=int,
+        default=MODEL_SLOTS,
+        help=f"requests that the model's server works on at a time ({MODEL_SLOTS})",
     )
     parser.add_argument("--write-readme", action="store_true", help="replace the figures in benchmarks/README.md")
     options = parser.parse_args()
     # by default SIGTERM would end this process alone and leave its servers behind
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        findings = in_scratch(options.rounds, options.count, lambda text: print(text, file=sys.stderr))
+        findings = in_scratch(options.rounds, options.count, options.slots, lambda text: print(text, file=sys.stderr))
     except ChildFailed as error:
         print(error, file=sys.stderr)
         return 1

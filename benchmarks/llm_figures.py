@@ -46,9 +46,10 @@ class Reached:
 
 
 class LLMFindings:
-    """Collects what the rounds give."""
+    """Collects what the rounds give before a server that works on `slots` requests at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
         self._rates: dict[tuple[int, Way], list[float]] = {}
         self._times: dict[tuple[int, Way], list[float]] = {}
         self._processor: dict[tuple[int, Way], list[float]] = {}
@@ -84,6 +85,7 @@ class LLMFindings:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it, with the rate of each round."""
         return {
+            "slots": self.slots,
             "figures": [
                 {
                     "at_a_time": number,
@@ -108,7 +110,8 @@ def table(findings: LLMFindings) -> str:
         *(_line(findings, number, way) for number in AT_A_TIME for way in Way),
         "",
         *(
-            f"- At {GOALS_AT} at a time, {one.goal}: {one.value:.2f}, {'reached' if one.reached else 'NOT reached'}."
+            f"- At {GOALS_AT} at a time, the model's server with {findings.slots} slots, {one.goal}: "
+            f"{one.value:.2f}, {'reached' if one.reached else 'NOT reached'}."
             for one in findings.goals()
         ),
     ]

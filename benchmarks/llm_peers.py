@@ -35,10 +35,14 @@ FASTEST = {"LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
 FOREIGN = ("LITELLM_", "OPENAI_", "DATABASE_", "REDIS_", "OTEL_", "LANGFUSE_")
 
 
-def open_llama(stack: ExitStack, folder: Path) -> tuple[Child, str]:
-    """Start llama.cpp's server; return it and the address of its API."""
+def open_llama(stack: ExitStack, folder: Path, slots: int) -> tuple[Child, str]:
+    """Start llama.cpp's server, which works on so many requests at a time; return it and the address of its API."""
     port = free_port()
-    settings = {"BENCH_LLAMA_PORT": str(port), "BENCH_LLAMA_MODEL": str(folder / "tiny.gguf")}
+    settings = {
+        "BENCH_LLAMA_PORT": str(port),
+        "BENCH_LLAMA_MODEL": str(folder / "tiny.gguf"),
+        "BENCH_LLAMA_SLOTS": str(slots),
+    }
     llama = Child(
         "llama.cpp",
         [sys.executable, "-m", "benchmarks.llm_server"],

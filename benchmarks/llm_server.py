@@ -14,13 +14,12 @@ from typing import Any
 from benchmarks.llm_load import MODEL
 from tests.workers.llm.model import write_model
 
-SLOTS = 8
 CONTEXT = 256  # tokens of one slot
 HTTP_THREADS = 512  # an idle connection holds one for seconds: those of all ways must fit, 64 each
 
 
 def main() -> None:
-    """Serve on the port in the variable BENCH_LLAMA_PORT until a signal ends the process."""
+    """Serve on BENCH_LLAMA_PORT with BENCH_LLAMA_SLOTS slots, until a signal ends the process."""
     path = Path(os.environ["BENCH_LLAMA_MODEL"])
     write_model(path)
     xllamacpp: Any = import_module("xllamacpp")  # has no types
@@ -29,8 +28,8 @@ def main() -> None:
     params.model_alias = {MODEL}
     params.hostnames = ["127.0.0.1"]
     params.port = int(os.environ["BENCH_LLAMA_PORT"])
-    params.n_ctx = SLOTS * CONTEXT
-    params.n_parallel = SLOTS
+    params.n_parallel = int(os.environ["BENCH_LLAMA_SLOTS"])
+    params.n_ctx = params.n_parallel * CONTEXT
     params.n_threads_http = HTTP_THREADS
     params.cache_ram_mib = 0  # each request would search what all earlier ones left there
     params.warmup = False

@@ -86,8 +86,8 @@ DEFAULT = Plan(
     history={Subject.OURS: (1_000, 10_000, 100_000), Subject.CELERY: (1_000, 10_000), Subject.PREFECT_FLOW: (1_000,)},
     starts=5,
     programs=30,
-    llm_rounds=3,
-    llm_requests=500,
+    llm_rounds=4,
+    llm_requests=400,
 )
 LONG = Plan(
     name="long",
@@ -104,6 +104,6 @@ LONG = Plan(
     },
     starts=9,
     programs=60,
-    llm_rounds=5,
-    llm_requests=1_500,
+    llm_rounds=12,
+    llm_requests=600,
 )

@@ -9,7 +9,7 @@ from benchmarks.llm_figures import AT_A_TIME, LLMFindings, Way, table
 
 def findings(*, ours: float, direct: float = 10.0, litellm: float = 100.0) -> LLMFindings:
     """One round of ten requests, one after the other, of so many milliseconds each."""
-    found = LLMFindings()
+    found = LLMFindings(4)
     for at_a_time in AT_A_TIME:
         for way, ms in {Way.OURS: ours, Way.IN_PROCESS: ours, Way.DIRECT: direct, Way.LITELLM: litellm}.items():
             found.add(at_a_time, way, seconds=10 * ms / 1e3, times=[ms] * 10, processor=0.05)
@@ -17,7 +17,7 @@ def findings(*, ours: float, direct: float = 10.0, litellm: float = 100.0) -> LL
 
 
 def test_the_rate_is_the_median_of_the_rounds_and_the_times_are_of_all_requests() -> None:
-    found = LLMFindings()
+    found = LLMFindings(4)
     found.add(8, Way.OURS, seconds=1.0, times=[1.0, 2.0], processor=0.01)
     found.add(8, Way.OURS, seconds=0.5, times=[3.0, 4.0], processor=0.02)
     found.add(8, Way.OURS, seconds=0.25, times=[5.0, 90.0], processor=0.04)

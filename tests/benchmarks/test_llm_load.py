@@ -57,7 +57,7 @@ async def test_a_request_that_fails_ends_the_measurement() -> None:
 
 def test_a_client_measures_a_real_server(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        _, url = open_llama(stack, tmp_path)
+        _, url = open_llama(stack, tmp_path, 1)
         station = open_direct(stack, tmp_path, url)
 
         answer = station.ask("offer", count=6, at_a_time=3)
