@@ -71,7 +71,8 @@ def main() -> None:
             code = uvloop.run(run(Console(), claim, once=arguments.once))
     except CommandFailed as error:
         code = error.exit_code
-        sys.stderr.write(f"{error} (With make: make run ARGS=--port=8001.)\n")
+        hint = " (With make: make run ARGS=--port=8001.)" if "--port" in (error.remedy or "") else ""
+        sys.stderr.write(f"{error}{hint}\n")
     raise SystemExit(code)
 
 

@@ -72,5 +72,5 @@ def already_served(file: ServerFile) -> CommandFailed:
     return CommandFailed(
         Exit.REFUSED,
         f"A server runs on {file.home} already{where}.",
-        "End it with vera down, or set another VERA_HOME.",
+        f"End it with vera down (VERA_HOME={file.home}), or set another VERA_HOME.",
     )

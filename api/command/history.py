@@ -86,7 +86,7 @@ def _show(found: Mapping[str, Any]) -> None:
         )
     if screen.width < WIDE:
         columns, rows = (*columns[:3], columns[5]), [(*row[:3], row[5]) for row in rows]
-    screen.print(plain_table(columns, rows, right=("time",), wide="what") if rows else "No such task.")
+    screen.print(plain_table(columns, rows, right=("time",), wide="what") if rows else "There is no such task.")
     if found.get("next_cursor"):
         screen.print(f"There are more: --cursor {found['next_cursor']}", soft_wrap=True, markup=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,17 +14,29 @@ from api.command.options import Remote, home_folder
 
 Result = TypeVar("Result")
 DAY = 86_400
+DATABASE = "VERA_DATABASE_URL"
 
 
 class KeyAccess(ABC):
-    """What can be done with keys; each answers as the API does, and raises what says why not."""
+    """What can be done with keys; each answers as the API does, and raises what says why not.
+
+    `note` says whose keys they are where nobody named a server.
+    """
+
+    note: str | None = None
 
     @classmethod
     def of(cls, remote: Remote) -> KeyAccess:
-        """Return the way through a server that is named or runs on the state folder, else through its journal."""
+        """Return the way through a server that is named or runs on the state folder, else through its journal.
+
+        Where neither a folder nor a journal is named either, a server at the usual address goes first: it is the one
+        that the other commands ask.
+        """
         from api.command.record import ServerFile
 
-        return Served(remote) if remote.url or ServerFile(home_folder()).living() else Stored()
+        if remote.url or ServerFile(home_folder()).living() or (_nothing_is_named() and _answers(remote)):
+            return Served(remote)
+        return Stored()
 
     @abstractmethod
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +78,11 @@ class Served(KeyAccess):
 class Stored(KeyAccess):
     """Keys in the journal that the settings name. Who may open it may do all of this; it is noted in the audit."""
 
+    def __init__(self) -> None:
+        self.note = f"No server was asked: these are the keys in the journal of {home_folder()} (VERA_HOME)."
+        if os.environ.get(DATABASE):
+            self.note = f"No server was asked: these are the keys in the journal that {DATABASE} names."
+
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """See KeyAccess."""
         from vera_orchestrator.callers import LOCAL, Scope
@@ -103,6 +121,23 @@ class Stored(KeyAccess):
             return row
 
         return _shown(_with_keys(ended))
+
+
+def _nothing_is_named() -> bool:
+    return not (os.environ.get("VERA_HOME") or os.environ.get(DATABASE))
+
+
+def _answers(remote: Remote) -> bool:
+    """Return whether a server of this kind answers where commands look that are told nothing."""
+    from api.command.client import Client
+    from api.command.exits import CommandFailed
+
+    try:
+        with Client(remote) as client:
+            found = client.get("/health")
+    except CommandFailed:
+        return False
+    return isinstance(found, dict) and "status" in found
 
 
 def _with_keys(work: Callable[[Any], Awaitable[Result]]) -> Result:

@@ -68,13 +68,15 @@ def create(name: str, /, *, options: KeyOptions = USUAL_KEY, remote: Remote = US
     """
     from api.command.key_access import KeyAccess
 
-    made = KeyAccess.of(remote).create(options.body(name))
+    access = KeyAccess.of(remote)
+    made = access.create(options.body(name))
     if remote.json:
         print_json(made)
         return Exit.OK
+    note = f" {access.note}" if access.note else ""
     error_console().print(
         f"Key {made['key_id']} for {', '.join(made['scopes'])}. It is shown this once; send it as "
-        "Authorization: Bearer KEY, or set VERA_API_KEY.",
+        f"Authorization: Bearer KEY, or set VERA_API_KEY.{note}",
         soft_wrap=True,
         markup=False,
     )
@@ -88,7 +90,10 @@ def list_keys(*, remote: Remote = USUAL) -> int:
     """List the keys, without their secrets."""
     from api.command.key_access import KeyAccess
 
-    found = KeyAccess.of(remote).list()
+    access = KeyAccess.of(remote)
+    found = access.list()
+    if access.note and not remote.json:
+        error_console().print(access.note, soft_wrap=True, markup=False)
     if remote.json:
         print_json({"keys": found, "count": len(found)})
     elif found:

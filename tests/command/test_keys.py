@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from api.command import main
+from api.command import client, main
 from api.command.exits import Exit
 from tests.command.conftest import Ask, Served
 
@@ -65,3 +66,26 @@ def test_without_a_server_they_are_changed_in_the_journal(
     assert (listed["status"], listed["secrets"], "key" in listed) == ("revoked", [], False)
     assert main(["keys", "create", "x", "--expires-in-days", "-1"]) == Exit.USAGE
     assert "expires_at" in capsys.readouterr().err
+
+
+def test_where_nothing_is_named_the_server_is_asked_that_other_commands_ask(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(client, "DEFAULT_PORT", urlsplit(served.url).port)
+    for name in ("VERA_HOME", "VERA_DATABASE_URL", "VERA_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["keys", "create", "mine"]) == Exit.OK
+    made = capsys.readouterr()
+    assert "No server was asked" not in made.err
+    assert main(["status", "--key", made.out.strip()]) == Exit.OK
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_named_goes_before_a_server_elsewhere_and_is_said(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(client, "DEFAULT_PORT", urlsplit(served.url).port)
+    monkeypatch.setenv("VERA_HOME", str(tmp_path))
+    assert main(["keys", "create", "theirs"]) == Exit.OK
+    assert f"No server was asked: these are the keys in the journal of {tmp_path}" in capsys.readouterr().err
