@@ -13,13 +13,13 @@ from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.journal import refusals, storable
 from vera_orchestrator.journal.access import Access
 from vera_orchestrator.journal.base import Journal
-from vera_orchestrator.journal.constants import FORGOTTEN_SPEC
-from vera_orchestrator.journal.hot import ended_item
 from vera_orchestrator.journal.ledger import Ledger
 from vera_orchestrator.journal.memory_access import MemoryAccess
+from vera_orchestrator.journal.memory_changes import Change, begun, completed, given_up, put_back
 from vera_orchestrator.journal.memory_done import done
 from vera_orchestrator.journal.memory_ledger import MemoryLedger
 from vera_orchestrator.journal.memory_outbox import MemoryOutbox
+from vera_orchestrator.journal.memory_owners import OwnerTable
 from vera_orchestrator.journal.memory_slots import SlotTable
 from vera_orchestrator.journal.memory_tasks import TaskTable, afresh, matches, newest
 from vera_orchestrator.journal.outbox import Delivery, Outbox
@@ -46,17 +46,14 @@ class MemoryJournal(Journal):
 
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._is_open = False
-        self._ledger = MemoryLedger(now, check_open=self._check_open, check_owner=self._check_owner)
+        self._owners = OwnerTable()
+        self._ledger = MemoryLedger(now, check_open=self._check_open, check_owner=self._owners.check)
         self._access = MemoryAccess(self._check_open)
         self._outbox = MemoryOutbox(self._check_open)
         self._tasks = TaskTable()
         self._batches: dict[int, BatchRow] = {}
-        self._owners: dict[int, OwnerRow] = {}
-        self._leases: dict[int, float] = {}
         self._cancellations: dict[int, str] = {}
-        self._workers: dict[int, tuple[WorkerRow, ...]] = {}
         self._slots = SlotTable()
-        self._last_owner = 0
 
     # life of the store
 
@@ -71,10 +68,6 @@ class MemoryJournal(Journal):
     def _check_open(self) -> None:
         if not self._is_open:
             raise refusals.closed()
-
-    def _check_owner(self, owner: int) -> None:
-        if owner not in self._owners:
-            raise refusals.lease_lost(owner)
 
     def _done(self, work: Callable[[], T]) -> Awaitable[T]:
         return done(self._check_open, work)
@@ -96,33 +89,22 @@ class MemoryJournal(Journal):
     ) -> int:
         """See the port."""
         self._check_open()
-        storable.check({"host": host, "pid": pid, "alive_file": alive_file})
-        self._last_owner += 1
-        self._owners[self._last_owner] = OwnerRow(
-            number=self._last_owner, host=host, pid=pid, alive_file=alive_file, lease_left=lease_seconds, seal=seal
-        )
-        self._leases[self._last_owner] = time.monotonic() + lease_seconds
-        return self._last_owner
+        return self._owners.join(host=host, pid=pid, alive_file=alive_file, lease_seconds=lease_seconds, seal=seal)
 
     async def renew(self, owner: int, lease_seconds: float) -> bool:
         """See the port."""
         self._check_open()
-        if owner not in self._owners:
-            return False
-        self._leases[owner] = time.monotonic() + lease_seconds
-        return True
+        return self._owners.renew(owner, lease_seconds)
 
     async def owners(self) -> Sequence[OwnerRow]:
         """See the port."""
         self._check_open()
-        now = time.monotonic()
-        return [replace(row, lease_left=self._leases[number] - now) for number, row in self._owners.items()]
+        return self._owners.rows()
 
     async def remove_owner(self, owner: int) -> int:
         """See the port."""
         self._check_open()
-        self._owners.pop(owner, None)
-        self._workers.pop(owner, None)
+        self._owners.remove(owner)
         self._slots.release_owner(owner)
         self._ledger.estimate_owner(owner)
         left = [row for row in self._tasks.unfinished() if row.owner == owner]
@@ -133,16 +115,12 @@ class MemoryJournal(Journal):
     async def set_workers(self, owner: int, workers: Sequence[WorkerRow]) -> None:
         """See the port; raises LeaseLost if the owner was removed."""
         self._check_open()
-        for row in workers:
-            storable.check({"worker_id": row.worker_id})
-        self._check_owner(owner)
-        self._workers[owner] = tuple(workers)
+        self._owners.set_workers(owner, workers)
 
     async def workers(self) -> Sequence[WorkerRow]:
         """See the port."""
         self._check_open()
-        known = [row for rows in self._workers.values() for row in rows]
-        return sorted(known, key=lambda row: (row.owner, row.worker_id))
+        return self._owners.workers()
 
     # tasks, on the hot path
 
@@ -171,7 +149,7 @@ class MemoryJournal(Journal):
             return Added(existing=earlier)
         for row in tasks:
             if row.owner is not None:
-                self._check_owner(row.owner)
+                self._owners.check(row.owner)
         if batch is not None:
             self._check_batch_id(batch.id)
         self._tasks.check_new(tasks)
@@ -188,7 +166,7 @@ class MemoryJournal(Journal):
         if self._tasks.are_going_on(same):
             raise refusals.duplicate_batch(batch_id)
 
-    def _change(self, key: int, fence: int, change: Callable[[TaskRow], TaskRow], *, releases: bool) -> bool:
+    def _change(self, key: int, fence: int, change: Change, *, releases: bool) -> bool:
         done = self._tasks.change(key, fence, change)
         if done and releases:
             self._slots.release(key)
@@ -196,35 +174,14 @@ class MemoryJournal(Journal):
 
     def started(self, key: int, fence: int, *, at: float, worker_id: str, hurries: bool = True) -> Awaitable[bool]:
         """See the port."""
-
-        def change(row: TaskRow) -> TaskRow:
-            storable.check({"worker_id": worker_id})
-            return replace(row, status=TaskStatus.RUNNING, started_at=at, worker_id=worker_id)
-
-        return self._done(lambda: self._change(key, fence, change, releases=False))
+        return self._done(lambda: self._change(key, fence, begun(at, worker_id), releases=False))
 
     def ended(self, ending: Ending) -> Awaitable[bool]:
         """See the port; what the ending leaves at None of start and worker stays as it is."""
+        return self._done(lambda: self._end(ending))
 
-        def change(row: TaskRow) -> TaskRow:
-            storable.check(ended_item(ending))
-            return replace(
-                row,
-                status=ending.status,
-                completed_at=ending.completed_at,
-                started_at=row.started_at if ending.started_at is None else ending.started_at,
-                retry_count=ending.retry_count,
-                worker_id=row.worker_id if ending.worker_id is None else ending.worker_id,
-                error=ending.error,
-                exhausted=ending.exhausted,
-                result=None if ending.forget else ending.result,
-                spec=FORGOTTEN_SPEC if ending.forget else row.spec,
-            )
-
-        return self._done(lambda: self._end(ending, change))
-
-    def _end(self, ending: Ending, change: Callable[[TaskRow], TaskRow]) -> bool:
-        is_done = self._change(ending.key, ending.fence, change, releases=True)
+    def _end(self, ending: Ending) -> bool:
+        is_done = self._change(ending.key, ending.fence, completed(ending), releases=True)
         if is_done and ending.delivery is not None:
             self._outbox.add(ending.delivery)
         return is_done
@@ -233,20 +190,11 @@ class MemoryJournal(Journal):
         self, key: int, fence: int, *, due_at: float | None, retry_count: int, error: str | None
     ) -> Awaitable[bool]:
         """See the port."""
-
-        def change(row: TaskRow) -> TaskRow:
-            storable.check({"retry_count": retry_count, "error": error})
-            return replace(row, status=TaskStatus.QUEUED, due_at=due_at, retry_count=retry_count, error=error)
-
-        return self._done(lambda: self._change(key, fence, change, releases=True))
+        return self._done(lambda: self._change(key, fence, put_back(due_at, retry_count, error), releases=True))
 
     def give_up(self, rows: Mapping[int, int]) -> Awaitable[int]:
         """See the port; their slots are released."""
-
-        def change(row: TaskRow) -> TaskRow:
-            return replace(row, owner=None, status=TaskStatus.QUEUED, fence=row.fence + 1)
-
-        return self._done(lambda: sum(self._change(key, fence, change, releases=True) for key, fence in rows.items()))
+        return self._done(lambda: sum(self._change(key, fence, given_up, releases=True) for key, fence in rows.items()))
 
     # cancelling what another owner has
 
@@ -288,7 +236,7 @@ class MemoryJournal(Journal):
     async def claim(self, owner: int, keys: Collection[int]) -> Sequence[TaskRow]:
         """See the port; raises LeaseLost if the owner was removed."""
         self._check_open()
-        self._check_owner(owner)
+        self._owners.check(owner)
         wanted = set(keys)
         free = [row for row in self._tasks.unfinished() if row.key in wanted and row.owner is None]
         claimed = [replace(row, owner=owner, fence=row.fence + 1) for row in free]
@@ -303,7 +251,7 @@ class MemoryJournal(Journal):
         self._check_open()
         for name in limits:
             storable.check({"limit": name})
-        self._check_owner(owner)
+        self._owners.check(owner)
         return self._slots.acquire(owner, key, limits)
 
     async def release(self, key: int) -> None:
