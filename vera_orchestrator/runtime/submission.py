@@ -95,34 +95,35 @@ class Submission:
 
     async def _commit_task(self, task: Task, draft: Draft, unmet: dict[int, bool]) -> Accepted:
         since = draft.row.submitted_at - self._settings.idempotency_ttl_seconds
-        with self._ahead(task, draft):
+        with self._ahead(task, draft) as has_begun:
             added = await self._journal.add((draft.row,), idempotent_since=since, hurries=draft.entry.accepted is None)
             if added.existing is not None:
                 return Accepted(task_id=added.existing.id, existing=added.existing)
             self.submitted += 1
-            if draft.entry.accepted is None:
+            if not has_begun:
                 self._intake.begin(task, draft.row.submitted_at)
             waiter = waiter_of(draft.entry)  # now: the task may have ended before the caller goes on
             self._progress.accept(draft.entry, unmet=unmet, due_at=draft.row.due_at)
             return Accepted(task_id=task.id, waiter=waiter)
 
     @contextmanager
-    def _ahead(self, task: Task, draft: Draft) -> Generator[None]:
+    def _ahead(self, task: Task, draft: Draft) -> Generator[bool]:
         """Look for a worker while a task is being committed, if nothing but the journal can be against it.
 
-        What is written for its start is queued behind the task itself.
+        What is written for its start is queued behind the task itself. Yields whether the task is in the state in which
+        every task begins.
         """
         row, entry = draft.row, draft.entry
         is_plain = row.idempotency_key is None and row.due_at is None and not entry.after
         is_new = task.submitted_at is None and self._live.find(task.id) is None
         if not is_plain or not is_new or self._ownership.is_draining:
-            yield
+            yield False
             return
         self._intake.begin(task, row.submitted_at)  # now: the worker is given a copy
         self._progress.dispatcher.start_ahead(entry)
         is_accepted = False
         try:
-            yield
+            yield True
             is_accepted = True
         finally:
             if not is_accepted:
