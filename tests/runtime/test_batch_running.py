@@ -400,6 +400,7 @@ async def test_what_the_runtime_remembers_of_a_batch_goes_with_it(make: Make) ->
     progress = parts.progress
     await until(lambda: not progress._background)  # pyright: ignore[reportPrivateUsage]
     assert (len(parts.live), len(progress.batches), len(parts.dispatcher.active)) == (0, 0, 0)
-    assert not progress._results and not progress._references  # pyright: ignore[reportPrivateUsage]
+    upstream = progress._upstream  # pyright: ignore[reportPrivateUsage]
+    assert not upstream._results and not upstream._references  # pyright: ignore[reportPrivateUsage]
     assert progress._dependencies.awaited() == set()  # pyright: ignore[reportPrivateUsage]
     assert not progress.awaited_elsewhere()

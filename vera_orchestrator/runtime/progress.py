@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ from vera_orchestrator.engine.base import Engine, Label, Outcome
 from vera_orchestrator.enums import TaskStatus
 from vera_orchestrator.errors import (
     JournalUnavailable,
-    SubstitutionFailed,
     TaskCancelled,
     TaskFailed,
     VeraError,
@@ -25,7 +23,7 @@ from vera_orchestrator.models import Task, TaskResult
 from vera_orchestrator.runtime.batch_ends import BatchEnds
 from vera_orchestrator.runtime.batches import Batches, BatchState
 from vera_orchestrator.runtime.capacity import Wait
-from vera_orchestrator.runtime.codec import decode_result, to_seconds
+from vera_orchestrator.runtime.codec import to_seconds
 from vera_orchestrator.runtime.dependencies import Dependencies
 from vera_orchestrator.runtime.dispatcher import Dispatcher
 from vera_orchestrator.runtime.endings import Endings
@@ -37,7 +35,7 @@ from vera_orchestrator.runtime.live import LiveTasks
 from vera_orchestrator.runtime.ownership import Ownership
 from vera_orchestrator.runtime.reasons import dependency_failed, expired, no_worker_error
 from vera_orchestrator.runtime.telling import Telling
-from vera_orchestrator.runtime.values import has_placeholder, own_copy
+from vera_orchestrator.runtime.upstream import UpstreamResults
 from vera_orchestrator.settings import OrchestratorConfig
 
 UNKNOWN_SECONDS = 1.0
@@ -73,8 +71,7 @@ class Progress:
         self._dispatcher: Dispatcher | None = None
         self._endings: Endings | None = None
         self._dependencies = Dependencies()
-        self._results: dict[int, Any] = {}
-        self._references: Counter[int] = Counter()
+        self._upstream = UpstreamResults(journal)
         self._background: set[asyncio.Task[Any]] = set()
         self._caller = HookCaller()
         self.batches = Batches()
@@ -137,7 +134,7 @@ class Progress:
     def _take_charge(self, entry: Entry) -> None:
         self._live.add(entry)
         entry.span = tracing.task_span(entry.task)
-        self._references.update(upstream.key for upstream in entry.after)
+        self._upstream.wanted_by(entry)
         self._events.task(TaskEventKind.ACCEPTED, entry.task)
 
     def _due(self, entry: Entry) -> None:
@@ -206,20 +203,7 @@ class Progress:
 
     async def upstream(self, entry: Entry) -> dict[str, Any]:
         """Return the data of a task's dependencies by the id under which it names them."""
-        named = {upstream.key: upstream.id for upstream in entry.after if upstream.id}
-        missing = [key for key in named if key not in self._results]
-        if missing:
-            rows = await self._journal.rows(missing)
-            for key in missing:
-                row = rows.get(key)
-                if row is not None and row.result is not None:
-                    result = decode_result(row.result)
-                    self._results[key] = result.data if result else None
-                elif has_placeholder(entry.payload, named[key]):
-                    raise SubstitutionFailed(
-                        f"no result of {named[key]!r} is kept.", remedy="Submit it with store=True, or again."
-                    )
-        return {task_id: self._results.get(key) for key, task_id in named.items()}
+        return await self._upstream.of(entry)
 
     def ended(self, entry: Entry) -> None:
         """Do what follows from a committed end."""
@@ -260,8 +244,7 @@ class Progress:
     def _went(self, key: int, task: Task, batch: int | None) -> None:
         success = task.status is TaskStatus.COMPLETED
         if self._dependencies.has_dependents(key):
-            if task.result is not None:
-                self._results[key] = own_copy(task.result.data)
+            self._upstream.keep(key, task)
             self._release_dependents(key, task, success=success)
         state = self.batches.get(batch)
         if state is not None:
@@ -348,11 +331,7 @@ class Progress:
         self._live.drop(entry)
         if entry.span is not None:
             tracing.end_task(entry.span, entry.task)
-        for upstream in entry.after:
-            self._references[upstream.key] -= 1
-            if self._references[upstream.key] <= 0:
-                del self._references[upstream.key]
-                self._results.pop(upstream.key, None)
+        self._upstream.no_longer_wanted_by(entry)
 
     def no_worker(self, entry: Entry, wait: Wait) -> None:
         """Find out whether a task that nothing here can run is for another owner, and end it if for none."""
